@@ -1,0 +1,29 @@
+"""What crosses a process boundary: one topic a module, and nothing of the project imported."""
+
+from schemas.dead_letter import DeadLetter, DeadLetterReason, Stage
+from schemas.post import MAX_IMAGES, MAX_TEXT_CHARACTERS, Post
+from schemas.tagged_post import (
+    Entity,
+    EntityType,
+    ImageRelation,
+    ImageStatus,
+    ReleaseName,
+    Source,
+    TaggedPost,
+)
+
+__all__ = [
+    "MAX_IMAGES",
+    "MAX_TEXT_CHARACTERS",
+    "DeadLetter",
+    "DeadLetterReason",
+    "Entity",
+    "EntityType",
+    "ImageRelation",
+    "ImageStatus",
+    "Post",
+    "ReleaseName",
+    "Source",
+    "Stage",
+    "TaggedPost",
+]
