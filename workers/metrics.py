@@ -1,0 +1,82 @@
+"""Every metric of the workers, in one place (names by the Prometheus conventions, labels bounded)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_SCORES: Final = tuple(tenth / 10 for tenth in range(1, 11))
+
+
+class Metrics:
+    """The metrics of one tagger process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry(auto_describe=True)
+        for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
+            self.registry.register(collector)
+
+        self.posts_received = self._counter("posts_received", "Records read from the input topic.")
+        self.posts_tagged = self._counter("posts_tagged", "Results committed to the output topic.")
+        self.posts_dead = self._counter(
+            "posts_dead_lettered", "Records committed to the dead letters, by reason.", "reason"
+        )
+        self.entities = self._counter("entities", "Entities committed, by type.", "type")
+        self.images = self._counter("images", "Pictures of committed posts, by status.", "status")
+        self.relation_score = self._histogram("relation_score", "Relation score of each picture.", _SCORES)
+        self.entity_score = self._histogram("entity_score", "Posterior probability of each entity.", _SCORES)
+
+        self.post_seconds = self._histogram(
+            "post_duration_seconds", "Seconds from a record's arrival in the worker to its commit.", _SECONDS
+        )
+        self.stage_seconds = self._histogram(
+            "stage_duration_seconds", "Seconds a stage took for one unit of its work.", _SECONDS, "stage"
+        )
+        self.batch_posts = self._histogram("batch_posts", "Posts in a batch.", _SIZES)
+        self.batch_padding = self._histogram(
+            "batch_padding_ratio", "Share of a batch's tokens that is padding.", _SCORES
+        )
+        self.in_flight = self._gauge("posts_in_flight", "Posts between intake and commit.")
+        self.lag = self._gauge("consumer_lag_posts", "Records not yet read, by partition.", "partition")
+        self.assigned_partitions = self._gauge("assigned_partitions", "Partitions this worker holds.")
+        self.paused = self._gauge("consumption_paused", "1 while backpressure holds the partitions paused.")
+        self.rebalances = self._counter("rebalances", "Changes of the assignment, by kind.", "kind")
+        self.commits = self._counter("commits", "Checkpoints committed, by outcome.", "outcome")
+        self.release = Info("rpbert_release", "The model release in service.", registry=self.registry)
+
+        self.fetches = self._counter("image_fetches", "Pictures asked for over HTTP, by status.", "status")
+        self.fetched_bytes = self._counter("image_fetched_bytes", "Bytes of pictures received over HTTP.")
+        self.refusals = self._counter("image_refusals", "URLs refused by the guard, by reason.", "reason")
+        self.cache_lookups = self._counter(
+            "cache_lookups", "Lookups in the feature cache, by result.", "result"
+        )
+        self.cache_up = self._gauge(
+            "cache_up", "1 while Redis answers, 0 while the worker goes on without it."
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block as one unit of work of the stage `name`."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_seconds.labels(name).observe(perf_counter() - began)
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"rpbert_{name}", documentation, labels, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"rpbert_{name}", documentation, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"rpbert_{name}", documentation, labels, buckets=buckets, registry=self.registry)

@@ -1,0 +1,189 @@
+"""Every setting of every process, typed, in one place.
+
+A field is a flag (`--bootstrap-servers`) and an environment variable (`RPBERT_BOOTSTRAP_SERVERS`); the flag
+wins. Names are those of the Kafka and Redis clients where they have one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
+
+
+class Delivery(StrEnum):
+    """What a reader of the output topic may rely on."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@Parameter(name="*")
+class KafkaSettings(_Settings):
+    """How to reach Kafka, and the names of the topics."""
+
+    bootstrap_servers: str = Field(
+        "localhost:9092", min_length=1, description="Kafka brokers, host:port, separated by commas."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism, with a SASL_ security protocol."
+    )
+    sasl_username: str | None = Field(None, description="SASL user name.")
+    sasl_password: SecretStr | None = Field(
+        None, description="SASL password; better given by the environment than as a flag."
+    )
+    ssl_cafile: Path | None = Field(None, description="PEM file of the authorities to trust.")
+    ssl_certfile: Path | None = Field(None, description="PEM file of the client's certificate.")
+    ssl_keyfile: Path | None = Field(None, description="PEM file of the client's key.")
+    ssl_password: SecretStr | None = Field(None, description="Password of the client's key.")
+    client_id: str = Field(
+        "rpbert", min_length=1, description="Client id shown in the brokers' logs and quotas."
+    )
+    input_topic: str = Field("posts.raw", min_length=1, description="Topic of the posts to tag.")
+    output_topic: str = Field("posts.entities", min_length=1, description="Topic of the results.")
+    dead_letter_topic: str = Field(
+        "posts.dlq", min_length=1, description="Topic of the records that can't become a result."
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> KafkaSettings:
+        sasl = self.security_protocol.startswith("SASL_")
+        if sasl and None in (self.sasl_mechanism, self.sasl_username, self.sasl_password):
+            raise ValueError(
+                f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+            )
+        if not sasl and self.sasl_mechanism is not None:
+            raise ValueError(
+                f"sasl_mechanism {self.sasl_mechanism} needs security_protocol SASL_SSL or SASL_PLAINTEXT, "
+                f"not {self.security_protocol}"
+            )
+        return self
+
+    def client(self) -> dict[str, Any]:
+        """Keyword arguments that every kafka-python client takes."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "client_id": self.client_id,
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.endswith("SSL"):
+            options |= {
+                "ssl_cafile": _text(self.ssl_cafile),
+                "ssl_certfile": _text(self.ssl_certfile),
+                "ssl_keyfile": _text(self.ssl_keyfile),
+                "ssl_password": self.ssl_password and self.ssl_password.get_secret_value(),
+            }
+        if self.sasl_mechanism is not None and self.sasl_password is not None:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password.get_secret_value(),
+            }
+        return options
+
+
+@Parameter(name="*")
+class ModelSettings(_Settings):
+    """Which release serves, and where it runs."""
+
+    release: str = Field(
+        "small",
+        min_length=1,
+        description="Model release: a packaged name, a directory, or a Hugging Face hub name.",
+    )
+    device: str = Field("auto", min_length=1, description="auto, cpu, cuda or cuda:N.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the encoders; auto takes bfloat16 where the processor has it."
+    )
+
+
+@Parameter(name="*")
+class PictureSettings(_Settings):
+    """How pictures are fetched, decoded and remembered."""
+
+    redis_url: str | None = Field(
+        "redis://localhost:6379/0",
+        description="Redis for picture features: redis://, rediss:// or unix://; empty to go without.",
+    )
+    allow_network: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Private network that pictures may come from, as a CIDR; may be repeated."
+    )
+    fetch_timeout: float = Field(5.0, gt=0, le=60, description="Seconds for one picture, redirects included.")
+    fetch_connect_timeout: float = Field(2.0, gt=0, le=60, description="Seconds for one connection.")
+    fetch_max_bytes: int = Field(10_000_000, ge=1_024, description="Bytes a picture may have.")
+    fetch_concurrency: int = Field(64, ge=1, description="Pictures fetched at a time.")
+    fetch_per_host: int = Field(8, ge=1, description="Connections to one host at a time.")
+    fetch_user_agent: str = Field(
+        "rpbert-stream/0.1", min_length=1, description="User-Agent sent to picture hosts."
+    )
+    max_pixels: int = Field(50_000_000, ge=1, description="Pixels a picture may have once decoded.")
+    decode_threads: int = Field(2, ge=1, description="Threads that decode pictures.")
+    cache_timeout: float = Field(0.25, gt=0, description="Seconds to wait for Redis before going on without.")
+    feature_ttl: int = Field(86_400, ge=1, description="Seconds a picture's features stay in Redis.")
+    url_ttl: int = Field(3_600, ge=1, description="Seconds a URL is taken to lead to the same picture.")
+    failure_ttl: int = Field(
+        60, ge=1, description="Seconds a picture that can't be had isn't asked for again."
+    )
+
+
+@Parameter(name="*")
+class BatchSettings(_Settings):
+    """How posts become batches."""
+
+    batch_tokens: int = Field(
+        4_096, ge=64, description="Padded tokens in a batch: longest post, text and pictures, times posts."
+    )
+    batch_posts: int = Field(64, ge=1, description="Posts in a batch.")
+    batch_wait_ms: float = Field(
+        20, ge=0, le=10_000, description="Milliseconds a post may wait for batch mates, from its arrival."
+    )
+
+
+@Parameter(name="*")
+class WorkerSettings(_Settings):
+    """Settings of `rpbert worker`."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    model: ModelSettings = ModelSettings()
+    pictures: PictureSettings = PictureSettings()
+    batch: BatchSettings = BatchSettings()
+    group_id: str = Field("rpbert-tagger", min_length=1, description="Consumer group shared by the workers.")
+    group_instance_id: str | None = Field(
+        None, description="Static member name, such as the pod's; unset for a dynamic member (KIP-345)."
+    )
+    auto_offset_reset: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a group without committed offsets begins."
+    )
+    delivery: Delivery = Field(
+        Delivery.EXACTLY_ONCE, description="exactly_once by Kafka transactions, or at_least_once without."
+    )
+    commit_interval_ms: float = Field(
+        150, ge=0, le=10_000, description="Milliseconds between commits of finished posts."
+    )
+    transaction_timeout_ms: int = Field(
+        15_000, ge=1_000, description="Milliseconds until the broker gives up a dead worker's transaction."
+    )
+    max_in_flight: int = Field(
+        512, ge=1, description="Posts between intake and commit; partitions are paused beyond it."
+    )
+    drain_timeout: float = Field(
+        20, gt=0, description="Seconds to finish posts in flight at shutdown or rebalance."
+    )
+    metrics_host: str = Field("0.0.0.0", min_length=1, description="Address for metrics and health.")  # noqa: S104
+    metrics_port: int = Field(
+        9_400, ge=0, le=65_535, description="Port for /metrics and /health; 0 takes a free one."
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
