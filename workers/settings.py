@@ -60,7 +60,8 @@ class KafkaSettings(_Settings):
         sasl = self.security_protocol.startswith("SASL_")
         if sasl and None in (self.sasl_mechanism, self.sasl_username, self.sasl_password):
             raise ValueError(
-                f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+                f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username "
+                "and sasl_password"
             )
         if not sasl and self.sasl_mechanism is not None:
             raise ValueError(
