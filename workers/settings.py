@@ -178,7 +178,10 @@ class WorkerSettings(_Settings):
         512, ge=1, description="Posts between intake and commit; partitions are paused beyond it."
     )
     drain_timeout: float = Field(
-        20, gt=0, description="Seconds to finish posts in flight at shutdown or rebalance."
+        20,
+        gt=0,
+        le=30,
+        description="Seconds to finish posts in flight at shutdown or rebalance; less than the session's 45.",
     )
     metrics_host: str = Field("0.0.0.0", min_length=1, description="Address for metrics and health.")  # noqa: S104
     metrics_port: int = Field(

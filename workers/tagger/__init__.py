@@ -1,1 +1,1 @@
-"""The tagger process, in the order of a post's way: intake, pictures, batcher, engine, checkpoint; worker wires them."""
+"""The tagger: intake, pictures, batcher, engine, checkpoint, in the order of a post's way."""

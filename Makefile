@@ -1,0 +1,48 @@
+# What a person types. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/installed ## Start everything here and watch sample posts come out tagged (ARGS=--stay to go on)
+	@$(BIN)/rpbert demo $(ARGS)
+
+test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/installed ## Format, lint, types, layers: what the hook and CI run
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/installed ## Put the code in its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+hook: ## Run `make check` before each commit
+	@git config core.hooksPath .githooks
+
+lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --extra local --extra train --group dev --universal \
+		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements/dev.txt
+
+clean: ## Remove the environment and what tools left behind
+	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis runs
+
+# uv comes first, by pip and pinned: it installs the rest in a fifth of pip's time and shows its progress.
+$(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rpbert-stream needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@echo "Making the environment in $(VENV); the first time torch and its CUDA libraries take a while."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --python $(VENV) --require-hashes requirements/uv.txt requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: help demo test check format hook lock clean

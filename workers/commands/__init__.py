@@ -1,0 +1,1 @@
+"""The commands of `rpbert`, one a module, loaded when they are called."""

@@ -1,0 +1,49 @@
+"""`rpbert local`: Kafka and Redis on one's own machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from threading import Event
+
+from cyclopts import App
+from rich.console import Console
+
+from workers import kafka_clients
+from workers.settings import KafkaSettings
+from workers.topics import create_topics
+
+app = App(name="local", help="Apache Kafka, Valkey and a picture host on this machine, for development.")
+
+
+@app.command
+def up(*, partitions: int = 4) -> None:
+    """Start Apache Kafka, Valkey and a picture host on loopback, make the topics, and stay until Ctrl-C.
+
+    Prints the settings that lead a worker there, as lines to paste into a shell.
+
+    Example:
+        rpbert local up
+
+    Args:
+        partitions: partitions of each topic.
+    """
+    from workers.local.services import LocalServices  # noqa: PLC0415 - an optional extra
+
+    console = Console(stderr=True, highlight=False)
+    done = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    with LocalServices.start(progress=console.print) as services:
+        settings = KafkaSettings(bootstrap_servers=services.kafka.bootstrap_servers)
+        client = kafka_clients.admin(settings)
+        create_topics(client, settings, partitions=partitions, replication_factor=1)
+        client.close()
+        sys.stdout.write(
+            f"export RPBERT_BOOTSTRAP_SERVERS={services.kafka.bootstrap_servers}\n"
+            f"export RPBERT_REDIS_URL={services.valkey.url}\n"
+            "export RPBERT_ALLOW_NETWORK=127.0.0.0/8\n"
+        )
+        sys.stdout.flush()
+        console.print("Everything runs; Ctrl-C stops it.")
+        done.wait()

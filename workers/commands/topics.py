@@ -1,0 +1,49 @@
+"""`rpbert topics`: make the topics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter, validators
+from rich.console import Console
+
+from workers import kafka_clients
+from workers.settings import KafkaSettings
+from workers.topics import create_topics
+
+app = App(name="topics", help="Make the topics that the workers read and write.")
+
+_AtLeastOne = validators.Number(gte=1)
+
+
+@app.command
+def create(
+    *,
+    settings: KafkaSettings = KafkaSettings(),  # noqa: B008 - frozen, the documented defaults
+    partitions: Annotated[int, Parameter(validator=_AtLeastOne)] = 24,
+    replication_factor: Annotated[int, Parameter(validator=_AtLeastOne)] = 3,
+) -> None:
+    """Create the topics that are not there yet; those that are stay as they are.
+
+    24 partitions divide evenly among 1, 2, 3, 4, 6, 8, 12 and 24 workers.
+
+    Examples:
+        rpbert topics create --bootstrap-servers kafka:9092
+
+        rpbert topics create --partitions 4 --replication-factor 1
+
+    Args:
+        settings: how to reach Kafka.
+        partitions: partitions of each topic.
+        replication_factor: copies of each partition.
+    """
+    client = kafka_clients.admin(settings)
+    try:
+        created = create_topics(
+            client, settings, partitions=partitions, replication_factor=replication_factor
+        )
+    finally:
+        client.close()
+    console = Console(highlight=False)
+    for topic, is_new in created.items():
+        console.print(f"{topic}: {'created' if is_new else 'was there already'}")

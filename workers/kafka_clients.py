@@ -1,0 +1,122 @@
+"""The Kafka clients of the workers, made from the settings, with the options that our guarantees need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+
+from workers.errors import SetupError
+from workers.settings import Delivery, KafkaSettings, WorkerSettings
+
+# Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
+_MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+_BOOTSTRAP_MS: Final = 10_000
+
+_Client = TypeVar("_Client")
+
+
+def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
+    """A consumer of the workers' group; it commits nothing by itself and sees only committed records.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(
+        settings.kafka,
+        KafkaConsumer,
+        bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        group_id=settings.group_id,
+        group_instance_id=settings.group_instance_id,
+        enable_auto_commit=False,
+        auto_offset_reset=settings.auto_offset_reset,
+        isolation_level="read_committed",
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+    )
+
+
+def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
+    """The producer of results and dead letters, transactional when delivery is exactly once.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    options: dict[str, object] = {
+        "bootstrap_timeout_ms": _BOOTSTRAP_MS,
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": 5,
+        "compression_type": "lz4",
+        "max_request_size": _MAX_REQUEST_BYTES,
+    }
+    if settings.delivery is Delivery.EXACTLY_ONCE:
+        member = settings.group_instance_id or uuid4().hex
+        options |= {
+            "transactional_id": f"{settings.group_id}-{member}",
+            "transaction_timeout_ms": settings.transaction_timeout_ms,
+            # The next transaction waits this long while the broker still writes the last one's markers.
+            "retry_backoff_ms": 5,
+        }
+    return _connected(settings.kafka, KafkaProducer, **options)
+
+
+def plain_producer(settings: KafkaSettings) -> KafkaProducer:
+    """A producer for posts.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(
+        settings, KafkaProducer, bootstrap_timeout_ms=_BOOTSTRAP_MS, acks="all", enable_idempotence=True
+    )
+
+
+def reading_consumer(settings: KafkaSettings, *, from_start: bool) -> KafkaConsumer:
+    """A consumer without a group that sees only committed records.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(
+        settings,
+        KafkaConsumer,
+        bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest" if from_start else "latest",
+        isolation_level="read_committed",
+    )
+
+
+def admin(settings: KafkaSettings) -> KafkaAdminClient:
+    """An admin client.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(settings, KafkaAdminClient, bootstrap_timeout_ms=_BOOTSTRAP_MS)
+
+
+def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
+    servers = settings.bootstrap_servers
+    try:
+        return client(**settings.client(), **options)
+    except KafkaTimeoutError:
+        raise SetupError(
+            f"no Kafka broker answers at {servers}; start it, or name another by --bootstrap-servers "
+            "or RPBERT_BOOTSTRAP_SERVERS"
+        ) from None
+    except SaslAuthenticationFailedError:
+        raise SetupError(
+            f"Kafka at {servers} does not accept the user {settings.sasl_username!r} by "
+            f"{settings.sasl_mechanism}; check --sasl-username, --sasl-mechanism and RPBERT_SASL_PASSWORD"
+        ) from None
+    except (KafkaError, OSError, ValueError) as error:
+        raise SetupError(
+            f"no connection to Kafka at {servers} ({type(error).__name__}); check --bootstrap-servers, "
+            "--security-protocol and the --ssl- files"
+        ) from error

@@ -1,0 +1,168 @@
+"""The thread that has the model to itself: batches in, taggings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from model.inference import Tagging, TagRequest
+from schemas import DeadLetterReason, Stage
+from workers.metrics import Metrics
+from workers.settings import BatchSettings
+from workers.tagger.batcher import Batch, next_batch
+from workers.tagger.job import Job, Unworkable
+
+_log = structlog.get_logger(__name__)
+
+Features = npt.NDArray[np.float16]
+
+
+class Network(Protocol):
+    """What the engine asks of a model release; `model.inference.Tagger` is one."""
+
+    def describe(self, pixels: npt.NDArray[np.uint8]) -> Features:
+        """Block features of pictures: `(n, 224, 224, 3)` to `(n, 49, channels)`."""
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        """Tag a batch: as many out as in."""
+
+
+class Engine:
+    """Collects jobs into batches and runs them through the network, one batch at a time."""
+
+    def __init__(
+        self,
+        network: Network,
+        rule: BatchSettings,
+        *,
+        finished: Callable[[Job], None],
+        remember: Callable[[str, Features], None],
+        metrics: Metrics,
+    ) -> None:
+        """Wire the engine.
+
+        Args:
+            network: the release in service.
+            rule: when a batch leaves.
+            finished: takes each job once it has its tagging or its failure; called on the engine's thread.
+            remember: takes the features of a picture computed here, by its content's digest.
+            metrics: of this process.
+        """
+        self._network = network
+        self._rule = rule
+        self._finished = finished
+        self._remember = remember
+        self._metrics = metrics
+        self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
+        self._waiting: list[Job] = []
+        self._thread = Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Hand over a job that has its text and its pictures; from any thread, returns at once."""
+        job.enqueued = monotonic()
+        self._arrivals.put(job)
+
+    def close(self) -> None:
+        """End the thread after the batch under way; what still waits is left unfinished."""
+        self._arrivals.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        patience: float | None = None
+        while self._gather(patience):
+            if not self._waiting:
+                patience = None
+                continue
+            plan = next_batch(self._waiting, self._rule, monotonic())
+            if isinstance(plan, Batch):
+                self._work(self._take(plan))
+                patience = 0.0
+            else:
+                patience = plan.seconds
+
+    def _gather(self, patience: float | None) -> bool:
+        """Take in what has arrived, after at most `patience` seconds for the first; False once closed."""
+        try:
+            while (job := self._arrivals.get(block=patience != 0.0, timeout=patience)) is not None:
+                self._waiting.append(job)
+                patience = 0.0
+        except Empty:
+            return True
+        return False
+
+    def _take(self, batch: Batch) -> list[Job]:
+        jobs = [self._waiting[index] for index in batch.members]
+        left = set(range(len(self._waiting))) - set(batch.members)
+        self._waiting = [self._waiting[index] for index in sorted(left)]
+        self._observe(jobs)
+        return jobs
+
+    def _work(self, batch: list[Job]) -> None:
+        """Tag a batch; where that fails, halve it until the post at fault stands alone."""
+        try:
+            self._describe(batch)
+            with self._metrics.stage("tag"):
+                taggings = self._network.tag([_request(job) for job in batch])
+        except Exception:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                self._work(batch[:middle])
+                self._work(batch[middle:])
+                return
+            _log.exception("the model failed on a post", source=batch[0].source.model_dump())
+            batch[0].failure = Unworkable(
+                DeadLetterReason.MODEL_FAILED, Stage.ENGINE, "The model failed on this post."
+            )
+            self._finished(batch[0])
+            return
+        for job, tagging in zip(batch, taggings, strict=True):
+            job.tagging = tagging
+            self._finished(job)
+
+    def _describe(self, batch: Sequence[Job]) -> None:
+        """Give every freshly decoded picture of the batch its features, each content computed once."""
+        fresh = {
+            picture.content: picture.pixels
+            for job in batch
+            for picture in job.pictures
+            if picture.pixels is not None and picture.content is not None
+        }
+        if not fresh:
+            return
+        with self._metrics.stage("describe"):
+            features = dict(zip(fresh, self._network.describe(np.stack(list(fresh.values()))), strict=True))
+        for job in batch:
+            job.pictures = tuple(
+                picture
+                if picture.content not in features
+                else replace(picture, features=features[picture.content], pixels=None)
+                for picture in job.pictures
+            )
+        for content, feature in features.items():
+            self._remember(content, feature)
+
+    def _observe(self, batch: Sequence[Job]) -> None:
+        longest = max(job.tokens for job in batch)
+        paid = longest * len(batch)
+        self._metrics.batch_posts.observe(len(batch))
+        if paid:
+            self._metrics.batch_padding.observe(1 - sum(job.tokens for job in batch) / paid)
+
+
+def _request(job: Job) -> TagRequest:
+    if job.text is None:
+        raise ValueError("a job reaches the engine with its text prepared")
+    pictures = tuple(picture.features for picture in job.pictures if picture.features is not None)
+    return TagRequest(text=job.text, pictures=pictures)

@@ -1,0 +1,121 @@
+"""From a finished job to the record that tells of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final
+
+from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, ReleaseName, Stage, TaggedPost
+from schemas.tagged_post import SCHEMA_HEADER, TAGGED_POST_SCHEMA
+from workers.metrics import Metrics
+from workers.settings import KafkaSettings
+from workers.tagger.job import Job, Unworkable
+from workers.topics import TopicLimits
+
+_RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]
+# What a record batch adds around one record, generously (KIP-98: 61 bytes, and a few a field).
+_OVERHEAD_BYTES: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to produce."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record, as the broker's limit counts them or a little more."""
+        headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
+        return _OVERHEAD_BYTES + len(self.key or b"") + len(self.value) + headers
+
+
+class Outcomes:
+    """Makes the record of each finished job, and counts it once it is committed."""
+
+    def __init__(
+        self, release: ReleaseName, topics: KafkaSettings, limits: TopicLimits, metrics: Metrics
+    ) -> None:
+        self._release = release
+        self._topics = topics
+        self._limits = limits
+        self._metrics = metrics
+
+    def record(self, job: Job) -> Outgoing:
+        """The record of a finished job; its key is the key of the post's record."""
+        if job.failure is None:
+            value = self._tagged_post(job).model_dump_json().encode()
+            result = Outgoing(self._topics.output_topic, job.key, value, _RESULT_HEADERS)
+            if result.size <= self._limits.output:
+                return result
+            job.failure = Unworkable(
+                DeadLetterReason.RESULT_TOO_LARGE,
+                Stage.PUBLISH,
+                f"The result has {result.size} bytes, more than the {self._limits.output} "
+                f"that {self._topics.output_topic} takes; raise its max.message.bytes.",
+            )
+        letter = self._dead_letter(job, job.failure.message, job.value or b"", job.failure)
+        if letter.size <= self._limits.dead_letter:
+            return letter
+        note = (
+            f"{job.failure.message} Its {len(job.value or b'')} bytes are too many for here: see its source."
+        )
+        return self._dead_letter(job, note, b"", job.failure)
+
+    def count(self, job: Job) -> None:
+        """Count a job that is committed."""
+        metrics = self._metrics
+        metrics.post_seconds.observe(monotonic() - job.arrived)
+        if job.failure is not None:
+            metrics.posts_dead.labels(job.failure.reason.value).inc()
+            return
+        metrics.posts_tagged.inc()
+        for picture in job.pictures:
+            metrics.images.labels(picture.status.value).inc()
+        if job.tagging is not None:
+            for score in job.tagging.relevance:
+                metrics.relation_score.observe(score)
+            for entity in job.tagging.entities:
+                metrics.entities.labels(entity.type.value).inc()
+                metrics.entity_score.observe(entity.score)
+
+    def _tagged_post(self, job: Job) -> TaggedPost:
+        if job.post is None or job.tagging is None:
+            raise ValueError("only a tagged job has a result")
+        relevance = iter(job.tagging.relevance)
+        return TaggedPost(
+            id=job.post.id,
+            entities=job.tagging.entities,
+            relevance=max(job.tagging.relevance, default=None),
+            images=tuple(
+                ImageRelation(
+                    url=picture.url,
+                    status=picture.status,
+                    relevance=next(relevance) if picture.status is ImageStatus.OK else None,
+                )
+                for picture in job.pictures
+            ),
+            release=self._release,
+            source=job.source,
+            processed_at=datetime.now(UTC),
+        )
+
+    def _dead_letter(self, job: Job, message: str, value: bytes, failure: Unworkable) -> Outgoing:
+        letter = DeadLetter(
+            reason=failure.reason,
+            stage=failure.stage,
+            field=failure.field,
+            message=message,
+            topic=job.source.topic,
+            partition=job.source.partition,
+            offset=job.source.offset,
+            release=f"{self._release.name}/{self._release.version}",
+        )
+        # kafka-python sends no null: not as a header's value, and not as a value without a key.
+        headers = [(name, content or b"") for name, content in [*job.headers, *letter.to_headers()]]
+        return Outgoing(self._topics.dead_letter_topic, job.key, value, headers)
