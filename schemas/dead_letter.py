@@ -41,7 +41,7 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     reason: DeadLetterReason = Field(description="The kind of failure, for filtering.")
-    stage: Stage = Field(description="Where on its way the record failed.")
+    stage: Stage = Field(description="The step that failed.")
     field: str | None = Field(default=None, description="The field at fault, dotted; null if none is.")
     message: str = Field(description="One sentence for a person, never a library's error text.")
     topic: str = Field(description="Topic the record came from.")

@@ -76,9 +76,9 @@ class ReleaseName(_Wire):
 class Source(_Wire):
     """Where the post stood in Kafka."""
 
-    topic: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    topic: str = Field(description="Topic of the record.")
+    partition: int = Field(ge=0, description="Partition of the record.")
+    offset: int = Field(ge=0, description="Offset of the record.")
 
 
 class TaggedPost(_Wire):
@@ -93,5 +93,5 @@ class TaggedPost(_Wire):
     )
     images: tuple[ImageRelation, ...] = Field(description="The post's pictures, in the post's order.")
     release: ReleaseName = Field(description="The model release that made this result.")
-    source: Source = Field(description="Where the post stood in Kafka.")
+    source: Source = Field(description="Topic, partition and offset the post was read from.")
     processed_at: AwareDatetime = Field(description="When the worker finished it, RFC 3339, UTC.")
