@@ -1,0 +1,76 @@
+"""The vision backbone: pictures to block regions (paper, section 3.1).
+
+A 7x7 grid of the last stage, not detected objects: where picture and text are unrelated, detected objects
+mislead more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import timm
+import torch
+from torch import Tensor, nn
+from torchvision import models  # type: ignore[import-untyped]
+
+from model.config import VisionConfig
+
+_BYTE: Final = 255.0
+
+
+def _resnet152() -> nn.Module:
+    network = models.resnet152()
+    # Without its pooling and classifier, what is left is the map of the last stage.
+    del network.avgpool, network.fc
+    stages = dict(network.named_children())
+    return nn.Sequential(*(stages[name] for name in stages))
+
+
+def _efficientnet_lite0() -> nn.Module:
+    network: nn.Module = timm.create_model("tf_efficientnet_lite0", num_classes=0, global_pool="")
+    return network
+
+
+_NETWORKS: Final[dict[str, Callable[[], nn.Module]]] = {
+    "resnet152": _resnet152,
+    "efficientnet_lite0": _efficientnet_lite0,
+}
+
+
+class Backbone(nn.Module):
+    """A convolutional network without its classifier, its input scaling included."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.name = config.backbone
+        self._product_type = torch.float32
+        self.network = _NETWORKS[config.backbone]().to(memory_format=torch.channels_last)
+        for name, values in (("mean", config.mean), ("std", config.std)):
+            self.register_buffer(name, _BYTE * torch.tensor(values)[:, None, None], persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Block regions of RGB pictures: uint8 `(n, 224, 224, 3)` to `(n, BLOCKS, channels)`."""
+        # A permuted view of interleaved pixels is channels-last already.
+        scaled = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        grid: Tensor = self.network(scaled.to(self._product_type))
+        return grid.flatten(2).transpose(1, 2)
+
+    def use_products_in(self, dtype: torch.dtype) -> None:
+        """Run the convolutions in `dtype`; norms keep fp32."""
+        self._product_type = dtype
+        for module in self.network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(dtype)
+
+    def digest(self) -> str:
+        """SHA-256 over name and weights: what a cached feature of this backbone is keyed by."""
+        state = hashlib.sha256(self.name.encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            state.update(name.encode())
+            state.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()

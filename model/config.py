@@ -1,0 +1,128 @@
+"""The numbers that make an RpBERT, and the presets that have names."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas import EntityType
+
+BLOCKS: Final = 49
+"""Block regions of a picture: the 7x7 grid of the backbone's last stage (paper, section 3.1)."""
+
+PICTURE_SIZE: Final = 224
+"""Side of the square that every picture is brought to, in pixels."""
+
+BIO_TAGS: Final = ("O", *(f"{prefix}-{kind}" for kind in EntityType for prefix in "BI"))
+"""Tags of the tagger: `O`, then `B-` and `I-` of each entity type."""
+
+
+class GateKind(StrEnum):
+    """How the relation score becomes the gate on the visual blocks (paper, section 3.3)."""
+
+    SOFT = "soft"
+    STRAIGHT_THROUGH = "straight_through"
+    GUMBEL = "gumbel"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncoderConfig(_Frozen):
+    """A BERT, in its own terms."""
+
+    source: str = Field(description="Hub name or directory of the BERT that training starts from.")
+    vocab_size: int = Field(gt=0)
+    hidden: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    intermediate: int = Field(gt=0)
+    max_positions: int = Field(default=512, gt=3)
+    type_vocab: int = Field(default=2, ge=2, description="Segment 0 is text, segment 1 is visual.")
+    layer_norm_eps: float = Field(default=1e-12, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class VisionConfig(_Frozen):
+    """The backbone that turns a picture into block regions."""
+
+    backbone: Literal["resnet152", "efficientnet_lite0"]
+    channels: int = Field(gt=0, description="Channels of the backbone's last stage.")
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class TaggerConfig(_Frozen):
+    """The biLSTM-CRF and what stands beside BERT's vectors at its input."""
+
+    lstm_hidden: int = Field(gt=0, description="Width of each direction.")
+    lstm_layers: int = Field(default=1, gt=0)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    shape_width: int = Field(default=0, ge=0, description="Word-shape embedding; 0 leaves it out.")
+    character_width: int = Field(default=0, ge=0, description="Character convolution; 0 leaves it out.")
+
+
+class RpBertConfig(_Frozen):
+    """A whole RpBERT; stands as `config.json` in a release."""
+
+    architecture: Literal["rpbert/1"] = "rpbert/1"
+    encoder: EncoderConfig
+    vision: VisionConfig
+    tagger: TaggerConfig
+    gate: GateKind = GateKind.SOFT
+    tags: tuple[str, ...] = BIO_TAGS
+    window: int = Field(default=256, gt=3, description="Word pieces read at once, with [CLS] and [SEP].")
+    overlap: int = Field(default=64, ge=0, description="Word pieces that neighbouring windows share.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        # The visual blocks stand at the position just behind a full window.
+        if self.window >= self.encoder.max_positions:
+            raise ValueError(
+                f"window {self.window} leaves no position for the visual blocks: "
+                f"the encoder has {self.encoder.max_positions}"
+            )
+        if self.overlap * 2 > self.window - 2:
+            raise ValueError(f"overlap {self.overlap} is more than half of window {self.window}")
+        if self.encoder.hidden % self.encoder.heads:
+            raise ValueError(f"hidden {self.encoder.hidden} does not divide by heads {self.encoder.heads}")
+        return self
+
+
+PRESETS: Final[dict[str, RpBertConfig]] = {
+    # Section 4.2 of the paper: BERT-base, ResNet-152, no word features beyond BERT's.
+    "paper": RpBertConfig(
+        encoder=EncoderConfig(
+            source="google-bert/bert-base-uncased",
+            vocab_size=30_522,
+            hidden=768,
+            layers=12,
+            heads=12,
+            intermediate=3072,
+        ),
+        vision=VisionConfig(
+            backbone="resnet152", channels=2048, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+        ),
+        tagger=TaggerConfig(lstm_hidden=256),
+    ),
+    # 26 million weights. The vocabulary is uncased and names live on case: word shape and characters
+    # give it back.
+    "small": RpBertConfig(
+        encoder=EncoderConfig(
+            source="sentence-transformers/all-MiniLM-L6-v2",
+            vocab_size=30_522,
+            hidden=384,
+            layers=6,
+            heads=12,
+            intermediate=1536,
+        ),
+        vision=VisionConfig(
+            backbone="efficientnet_lite0", channels=1280, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+        ),
+        tagger=TaggerConfig(lstm_hidden=128, shape_width=32, character_width=64),
+        gate=GateKind.STRAIGHT_THROUGH,
+    ),
+}

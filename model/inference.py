@@ -1,0 +1,202 @@
+"""What a worker calls: a loaded release that tags posts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from model.batch import Batch, collate
+from model.config import PICTURE_SIZE
+from model.crf import Chain, forward_backward, viterbi
+from model.gates import related
+from model.release import Release, ReleaseError, load_release
+from model.spans import conlleval_spans, span_probability
+from model.words import PreparedText, WordPieces
+from schemas import MAX_IMAGES, Entity, EntityType
+
+__all__ = ["PreparedText", "ReleaseError", "TagRequest", "Tagger", "Tagging"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+_WARM_UP_TEXT: Final = "Anita Borg speaks in Lisbon tonight"
+
+
+@dataclass(frozen=True, slots=True)
+class TagRequest:
+    """A post as the network takes it: its text, and `(BLOCKS, channels)` regions of each picture."""
+
+    text: PreparedText
+    pictures: tuple[npt.NDArray[np.float16], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """What was found in a post: entities in the order of the text, P(related) of each picture."""
+
+    entities: tuple[Entity, ...]
+    relevance: tuple[float, ...]
+
+
+class Tagger:
+    """A release in service.
+
+    `prepare` may be called from any thread; `describe`, `tag` and `warm_up` from one at a time.
+    """
+
+    def __init__(self, release: Release, *, device: torch.device, dtype: torch.dtype) -> None:
+        self.name = release.name
+        self.version = release.version
+        config = release.model.config
+        self.feature_channels = config.vision.channels
+        self._tags = config.tags
+        self._pieces = WordPieces(release.tokenizer, window=config.window, overlap=config.overlap)
+        self._device = device
+        self._model = release.model.eval().requires_grad_(requires_grad=False).to(device)
+        weights_digest = self._model.vision.digest()
+        self._chain = Chain.of(self._model.tagger.crf, self._tags)
+        if dtype is torch.bfloat16:
+            self._model.encoder.use_products_in(dtype)
+            self._model.vision.use_products_in(dtype)
+        # Features of two precisions are two features.
+        self.backbone_digest = f"{weights_digest}-{str(dtype).removeprefix('torch.')}"
+
+    @classmethod
+    def load(cls, release: str, *, device: str = "auto", dtype: str = "auto") -> Tagger:
+        """Load a release for service.
+
+        Args:
+            release: name of a packaged release, a directory or a hub name.
+            device: `auto` (CUDA where it is), or a torch device.
+            dtype: of the matrix products: `auto` (bf16 where the device multiplies it natively),
+                `float32` or `bfloat16`.
+
+        Raises:
+            ReleaseError: the release, the device or the dtype can't be used.
+        """
+        where = _device(device)
+        return cls(load_release(release), device=where, dtype=_dtype(dtype, where))
+
+    def prepare(self, text: str) -> PreparedText:
+        """Cut a text into words, word pieces and windows."""
+        return self._pieces.prepare(text)
+
+    def prepare_words(self, words: Sequence[str]) -> PreparedText:
+        """The same for a text that comes in words, as the data sets do."""
+        return self._pieces.prepare_words(words)
+
+    @torch.inference_mode()
+    def describe(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
+        """Block regions of pictures: RGB `(n, 224, 224, 3)` to `(n, BLOCKS, channels)`.
+
+        Rounded to fp16, so that a cached feature and a fresh one are the same bits.
+        """
+        on_device = torch.from_numpy(pixels).to(self._device)
+        features: npt.NDArray[np.float16] = self._model.vision(on_device).half().cpu().numpy()
+        return features
+
+    @torch.inference_mode()
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        """Tag posts, as many out as in; lengths and numbers of pictures may be mixed.
+
+        Raises:
+            ValueError: a post has more than `MAX_IMAGES` pictures.
+        """
+        if not requests:
+            return []
+        if any(len(request.pictures) > MAX_IMAGES for request in requests):
+            raise ValueError(f"a post has at most {MAX_IMAGES} pictures")
+        batch = collate(
+            [request.text for request in requests],
+            [request.pictures for request in requests],
+            channels=self.feature_channels,
+        ).to(self._device)
+        logits, emissions = self._model(batch)
+        relevance = iter(related(logits).cpu().tolist())
+        entities = self._entities([request.text for request in requests], emissions, batch)
+        return [
+            Tagging(found, tuple(next(relevance) for _ in request.pictures))
+            for request, found in zip(requests, entities, strict=True)
+        ]
+
+    def warm_up(self) -> None:
+        """Run every part once, so that the first post does not pay for first times."""
+        pixels = np.zeros((1, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
+        regions = self.describe(pixels)[0]
+        text = self.prepare(_WARM_UP_TEXT)
+        self.tag([TagRequest(text), TagRequest(text, (regions,)), TagRequest(text, (regions,) * MAX_IMAGES)])
+
+    def _entities(
+        self, texts: Sequence[PreparedText], emissions: Tensor, batch: Batch
+    ) -> list[tuple[Entity, ...]]:
+        """Best path and exact posteriors, in fp64: a long text's log sums run into the thousands."""
+        emissions = emissions.double()
+        lengths = batch.word_counts.to(self._device)
+        chain = self._chain.double()
+        paths = viterbi(emissions, lengths, chain).cpu().numpy()
+        lattice = forward_backward(emissions, lengths, chain)
+        scores, prefixes, suffixes = (
+            tensor.cpu().numpy() for tensor in (emissions, lattice.prefixes, lattice.suffixes)
+        )
+        totals = lattice.total.tolist()
+        transitions, ends = chain.transitions.cpu().numpy(), chain.ends.cpu().numpy()
+        found = []
+        for post, text in enumerate(texts):
+            count = len(text.words)
+            spans = conlleval_spans([self._tags[tag] for tag in paths[post, :count]])
+            found.append(
+                tuple(
+                    _entity(
+                        text,
+                        span.kind,
+                        span.start,
+                        span.end,
+                        span_probability(
+                            span,
+                            self._tags,
+                            emissions=scores[post, :count],
+                            transitions=transitions,
+                            ends=ends,
+                            prefixes=prefixes[post, :count],
+                            suffixes=suffixes[post, :count],
+                            total=totals[post],
+                        ),
+                    )
+                    for span in spans
+                )
+            )
+        return found
+
+
+def _entity(text: PreparedText, kind: str, first: int, behind: int, score: float) -> Entity:
+    start, end = text.words[first].start, text.words[behind - 1].end
+    return Entity(type=EntityType(kind), text=text.text[start:end], start=start, end=end, score=score)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
+        raise ReleaseError(f"device {name!r} is not to be had here: give auto, cpu or cuda") from None
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name not in get_args(Dtype):
+        raise ReleaseError(f"dtype {name!r} is none of {', '.join(get_args(Dtype))}")
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_tile") or capabilities.get("avx512_bf16"))

@@ -1,0 +1,120 @@
+"""RpBERT in one file, in the order of section 3 of the paper.
+
+Sun, Wang, Zhang, Su, Weng: "RpBERT: A Text-image Relation Propagation-based BERT Model for Multimodal NER",
+AAAI 2021, arXiv 2102.02967. Beyond it: a post may carry several pictures, each with its own relation score,
+and a text longer than the encoder is read in windows. With one picture and one window it is the paper's.
+"""
+
+# No postponed annotations: the hub mixin reads the type of `config` from `__init__`.
+from pathlib import Path
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model import weights
+from model.backbone import Backbone
+from model.batch import Batch
+from model.bilstm_crf import BiLstmCrf
+from model.config import RpBertConfig
+from model.encoder import Encoder
+from model.gates import gate
+
+
+class RpBert(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="rpbert-stream",
+    pipeline_tag="token-classification",
+    paper_url="https://arxiv.org/abs/2102.02967",
+    coders={RpBertConfig: (lambda config: config.model_dump(mode="json"), RpBertConfig.model_validate)},
+):
+    """Picture and text in, relation scores and tag scores out; one encoder read twice."""
+
+    def __init__(self, config: RpBertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = Backbone(config.vision)
+        self.project = nn.Linear(config.vision.channels, config.encoder.hidden)
+        self.encoder = Encoder(config.encoder)
+        self.relation = nn.Linear(config.encoder.hidden, 2)
+        self.tagger = BiLstmCrf(config)
+        self.gumbel_temperature: float | None = None
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Both passes over a batch of posts.
+
+        Returns:
+            Relation logits `(pictures, 2)` and emission scores `(posts, words, tags)`.
+        """
+        text = self.encoder.embeddings.text(batch.ids)
+        blocks = self.project(batch.regions.to(self.project.weight.dtype))
+        logits = self._relate(batch, text, blocks)
+        gates = gate(logits, self.config.gate, temperature=self.gumbel_temperature)
+        return logits, self._tag(batch, text, self._read(batch, text, blocks, gates))
+
+    def relate(self, batch: Batch) -> Tensor:
+        """Pass 1 alone: relation logits `(pictures, 2)`."""
+        text = self.encoder.embeddings.text(batch.ids)
+        return self._relate(batch, text, self.project(batch.regions.to(self.project.weight.dtype)))
+
+    def _relate(self, batch: Batch, text: Tensor, blocks: Tensor) -> Tensor:
+        """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate.
+
+        The text is the post's first window.
+        """
+        if not len(blocks):
+            return text.new_zeros(0, 2)
+        window = batch.first_windows[batch.picture_post]
+        embedded = self.encoder.embeddings.blocks(blocks[:, None], batch.lengths[window])
+        open_gates = torch.ones(len(blocks), 1, device=blocks.device)
+        first = self.encoder(text[window], batch.text_mask[window], embedded, open_gates, rows=1)
+        logits: Tensor = self.relation(first[:, 0])
+        return logits
+
+    def _read(self, batch: Batch, text: Tensor, blocks: Tensor, gates: Tensor) -> Tensor:
+        """Pass 2, section 3.3: each window beside the gated blocks of its post's pictures.
+
+        Windows with as many open pictures go together, so that a closed picture costs nothing.
+
+        Returns:
+            `(windows, pieces, hidden)`.
+        """
+        slots = batch.slots[batch.window_post]
+        # Slot -1, no picture, reads the 0 put at the end.
+        slot_gates = functional.pad(gates, (0, 1))[slots]
+        # Open pictures to the front, in the post's order.
+        order = (slot_gates == 0).to(torch.uint8).argsort(dim=1, stable=True)
+        slots, slot_gates = slots.gather(1, order), slot_gates.gather(1, order)
+        counts = (slot_gates != 0).sum(dim=1)
+        read = torch.zeros_like(text)
+        for count in sorted(set(counts.tolist())):
+            rows = (counts == count).nonzero()[:, 0]
+            embedded = self.encoder.embeddings.blocks(blocks[slots[rows, :count]], batch.lengths[rows])
+            part = self.encoder(
+                text[rows], batch.text_mask[rows], embedded, slot_gates[rows, :count], rows=text.shape[1]
+            )
+            read = read.index_copy(0, rows, part)
+        return read
+
+    def _tag(self, batch: Batch, text: Tensor, read: Tensor) -> Tensor:
+        """Section 3.4: input embedding and output of each word's first piece, through the tagger."""
+        vectors = torch.cat((text, read), dim=-1).flatten(0, 1)[batch.places]
+        emissions: Tensor = self.tagger(vectors, batch)
+        return emissions
+
+    def tagging_loss(self, emissions: Tensor, tags: Tensor, word_counts: Tensor) -> Tensor:
+        """Negative log likelihood of the gold paths, mean over posts.
+
+        Args:
+            emissions: `(posts, words, tags)`.
+            tags: `(posts, words)` gold tag indices.
+            word_counts: `(posts,)`.
+        """
+        mask = torch.arange(tags.shape[1], device=tags.device) < word_counts.to(tags.device)[:, None]
+        likelihood: Tensor = self.tagger.crf(emissions, tags, mask=mask, reduction="mean")
+        return -likelihood
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        weights.save(self, save_directory / weights.FILE)
