@@ -63,10 +63,12 @@ class Metrics:
         self.fetched_bytes = self._counter("image_fetched_bytes", "Bytes of pictures received over HTTP.")
         self.refusals = self._counter("image_refusals", "URLs refused by the guard, by reason.", "reason")
         self.cache_lookups = self._counter(
-            "cache_lookups", "Lookups in the feature cache, by result.", "result"
+            "cache_lookups",
+            "Pictures looked up in the cache: hit, url_hit, content_hit, failure_hit, miss; corrupt values.",
+            "result",
         )
         self.cache_up = self._gauge(
-            "cache_up", "1 while Redis answers, 0 while the worker goes on without it."
+            "cache_up", "1 while Redis answers and stores, 0 while the worker goes on without it."
         )
 
     @contextmanager

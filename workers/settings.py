@@ -121,6 +121,10 @@ class PictureSettings(_Settings):
     )
     fetch_timeout: float = Field(5.0, gt=0, le=60, description="Seconds for one picture, redirects included.")
     fetch_connect_timeout: float = Field(2.0, gt=0, le=60, description="Seconds for one connection.")
+    fetch_read_timeout: float = Field(3.0, gt=0, le=60, description="Seconds a host may send nothing.")
+    fetch_wait: float = Field(
+        15.0, gt=0, le=300, description="Seconds a picture may wait for its turn to be fetched."
+    )
     fetch_max_bytes: int = Field(10_000_000, ge=1_024, description="Bytes a picture may have.")
     fetch_concurrency: int = Field(64, ge=1, description="Pictures fetched at a time.")
     fetch_per_host: int = Field(8, ge=1, description="Connections to one host at a time.")

@@ -1,0 +1,1 @@
+"""Pictures of posts: cache, guarded fetch, decode; `service` is the way in."""

@@ -1,0 +1,177 @@
+"""The guard: which URLs are asked for at all, and which addresses are spoken to.
+
+Whoever writes a post chooses its URLs, so each is taken for an attempt to reach what only the worker can
+reach (OWASP: server-side request forgery). Three rules leave no gap between check and use:
+
+1. One parser. The `yarl.URL` that was checked is the object that aiohttp sends; no text is parsed twice.
+2. One resolution. The resolver that aiohttp connects by gives only addresses that were checked, and if one
+   answer of several is inside, the host is refused whole.
+3. Every socket is opened by `open_socket`, which checks the very address that is about to be spoken to, also
+   on the ways on which aiohttp asks no resolver.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType
+from yarl import URL
+
+from schemas import ImageStatus
+from workers.metrics import Metrics
+from workers.tagger.pictures import addresses
+from workers.tagger.pictures.addresses import Network
+from workers.tagger.pictures.picture import NoPicture
+
+_PORTS: Final = frozenset({80, 443})
+# RFC 1123, 2.1, and the underscore that some hosts have all the same; yarl gives IDNs as punycode.
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
+# What a lenient resolver takes for an IPv4 address (inet_aton): 2130706433, 127.1, 0177.0.0.1, 0x7f.1.
+_NUMBER_AT_END: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.ASCII)
+
+
+class Refusal(StrEnum):
+    """Why the guard let a URL not pass."""
+
+    SYNTAX = "syntax"
+    SCHEME = "scheme"
+    USERINFO = "userinfo"
+    HOST = "host"
+    PORT = "port"
+    ADDRESS = "address"
+    DOWNGRADE = "downgrade"
+
+
+_NOT_A_URL: Final = frozenset({Refusal.SYNTAX, Refusal.SCHEME, Refusal.USERINFO, Refusal.HOST})
+
+
+class Refused(NoPicture):
+    """The guard let a URL, or where it leads, not pass."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(ImageStatus.BAD_URL if refusal in _NOT_A_URL else ImageStatus.REFUSED)
+        self.refusal = refusal
+
+
+class Guard:
+    """Judges URLs, redirects and addresses; counts each refusal."""
+
+    def __init__(self, allow_network: Sequence[Network], metrics: Metrics) -> None:
+        self._allowed: Final = tuple(allow_network)
+        self._refusals: Final = metrics.refusals
+
+    def check(self, text: str) -> URL:
+        """The URL to send for `text`, without its fragment.
+
+        Raises:
+            Refused: it is no plain http(s) URL, or its host is an address that pictures don't come from.
+        """
+        self._check_text(text)
+        try:
+            url = URL(text)
+            port = url.port
+        except ValueError:
+            raise self._refusal(Refusal.SYNTAX) from None
+        if url.scheme not in {"http", "https"}:
+            raise self._refusal(Refusal.SCHEME)
+        # yarl drops an empty user, so the text is looked at too: refusing more than a parser would is safe.
+        if "@" in url.raw_authority or "@" in re.split("[/?#]", text.partition("//")[2], maxsplit=1)[0]:
+            raise self._refusal(Refusal.USERINFO)
+        if not url.absolute or not url.raw_host or not port:
+            raise self._refusal(Refusal.HOST)
+        self._check_host(url.raw_host, port)
+        return url.with_fragment(None)
+
+    def follow(self, url: URL, location: str) -> URL:
+        """The URL to send when `url` answered with a redirect to `location`.
+
+        Raises:
+            Refused: as in `check`, or the redirect gives up TLS.
+        """
+        self._check_text(location)
+        try:
+            target = str(url.join(URL(location)))
+        except ValueError:
+            raise self._refusal(Refusal.SYNTAX) from None
+        checked = self.check(target)
+        if url.scheme == "https" and checked.scheme != "https":
+            raise self._refusal(Refusal.DOWNGRADE)
+        return checked
+
+    def admit(self, text: str, port: int) -> None:
+        """Let an address pass, written as a resolver or a URL writes it.
+
+        Raises:
+            Refused: it is neither public nor allowed, or only allowed networks have pictures on `port`.
+        """
+        address = addresses.parse(text)
+        if address is None:
+            raise self._refusal(Refusal.ADDRESS)
+        if addresses.is_within(address, self._allowed):
+            return
+        if not addresses.is_public(address):
+            raise self._refusal(Refusal.ADDRESS)
+        if port not in _PORTS:
+            raise self._refusal(Refusal.PORT)
+
+    def open_socket(self, target: AddrInfoType) -> socket.socket:
+        """The socket that is to be connected to `target`, for aiohttp's `socket_factory`.
+
+        Raises:
+            PermissionError: the address may not be spoken to. No OSError, and aiohttp would try to go on.
+        """
+        family, kind, protocol, _, address = target
+        try:
+            self.admit(str(address[0]), int(address[1]))
+        except Refused:
+            raise PermissionError("the guard refused the address") from None
+        return socket.socket(family, kind, protocol)
+
+    def _check_text(self, text: str) -> None:
+        # Parsers disagree on what these mean, and such a disagreement was CVE-2026-24779.
+        if not text.isprintable() or " " in text or "\\" in text:
+            raise self._refusal(Refusal.SYNTAX)
+
+    def _check_host(self, host: str, port: int) -> None:
+        if addresses.parse(host) is not None:
+            self.admit(host, port)
+        elif not _HOST_NAME.fullmatch(host) or _NUMBER_AT_END.fullmatch(host):
+            raise self._refusal(Refusal.HOST)
+
+    def _refusal(self, refusal: Refusal) -> Refused:
+        self._refusals.labels(refusal.value).inc()
+        return Refused(refusal)
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves by another resolver, and gives its answers only if the guard lets all of them pass."""
+
+    def __init__(self, resolver: AbstractResolver, guard: Guard) -> None:
+        self._resolver: Final = resolver
+        self._guard: Final = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of `host`, all of them checked.
+
+        Raises:
+            OSError: the name has no address.
+            Refused: one of the addresses may not be spoken to.
+        """
+        answers = await self._resolver.resolve(host, port, family)
+        if not answers:
+            raise OSError("no address")
+        for answer in answers:
+            self._guard.admit(answer["host"], port)
+        return answers
+
+    async def close(self) -> None:
+        """Close the resolver behind."""
+        await self._resolver.close()
