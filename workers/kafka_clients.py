@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -103,6 +104,10 @@ def admin(settings: KafkaSettings) -> KafkaAdminClient:
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
     servers = settings.bootstrap_servers
+    # What fails here is said by us, in one sentence.
+    log = logging.getLogger("kafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         return client(**settings.client(), **options)
     except KafkaTimeoutError:
@@ -120,3 +125,5 @@ def _connected(settings: KafkaSettings, client: Callable[..., _Client], **option
             f"no connection to Kafka at {servers} ({type(error).__name__}); check --bootstrap-servers, "
             "--security-protocol and the --ssl- files"
         ) from error
+    finally:
+        log.setLevel(level)

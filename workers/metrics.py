@@ -16,6 +16,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    disable_created_metrics,
 )
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -27,6 +28,8 @@ class Metrics:
     """The metrics of one tagger process, in a registry of its own."""
 
     def __init__(self) -> None:
+        # One more series for each counter, of no use to our rules and dashboards.
+        disable_created_metrics()
         self.registry: Final = CollectorRegistry(auto_describe=True)
         for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
             self.registry.register(collector)

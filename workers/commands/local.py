@@ -10,6 +10,7 @@ from cyclopts import App
 from rich.console import Console
 
 from workers import kafka_clients
+from workers.local.services import LocalServices
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
@@ -28,8 +29,6 @@ def up(*, partitions: int = 4) -> None:
     Args:
         partitions: partitions of each topic.
     """
-    from workers.local.services import LocalServices  # noqa: PLC0415 - an optional extra
-
     console = Console(stderr=True, highlight=False)
     done = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

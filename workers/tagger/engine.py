@@ -19,10 +19,9 @@ from workers.metrics import Metrics
 from workers.settings import BatchSettings
 from workers.tagger.batcher import Batch, next_batch
 from workers.tagger.job import Job, Unworkable
+from workers.tagger.pictures.picture import Features, Picture
 
 _log = structlog.get_logger(__name__)
-
-Features = npt.NDArray[np.float16]
 
 
 class Network(Protocol):
@@ -132,26 +131,18 @@ class Engine:
             self._finished(job)
 
     def _describe(self, batch: Sequence[Job]) -> None:
-        """Give every freshly decoded picture of the batch its features, each content computed once."""
-        fresh = {
-            picture.content: picture.pixels
-            for job in batch
-            for picture in job.pictures
-            if picture.pixels is not None and picture.content is not None
-        }
-        if not fresh:
+        if all(picture.pixels is None for job in batch for picture in job.pictures):
             return
         with self._metrics.stage("describe"):
-            features = dict(zip(fresh, self._network.describe(np.stack(list(fresh.values()))), strict=True))
-        for job in batch:
-            job.pictures = tuple(
-                picture
-                if picture.content not in features
-                else replace(picture, features=features[picture.content], pixels=None)
-                for picture in job.pictures
-            )
-        for content, feature in features.items():
-            self._remember(content, feature)
+            described = describe(self._network, [job.pictures for job in batch])
+        fresh: dict[str, Features] = {}
+        for job, pictures in zip(batch, described, strict=True):
+            for before, after in zip(job.pictures, pictures, strict=True):
+                if before.pixels is not None and after.content is not None and after.features is not None:
+                    fresh[after.content] = after.features
+            job.pictures = pictures
+        for content, features in fresh.items():
+            self._remember(content, features)
 
     def _observe(self, batch: Sequence[Job]) -> None:
         longest = max(job.tokens for job in batch)
@@ -159,6 +150,28 @@ class Engine:
         self._metrics.batch_posts.observe(len(batch))
         if paid:
             self._metrics.batch_padding.observe(1 - sum(job.tokens for job in batch) / paid)
+
+
+def describe(network: Network, posts: Sequence[Sequence[Picture]]) -> list[tuple[Picture, ...]]:
+    """Give every freshly decoded picture its features, each content computed once for all posts."""
+    fresh = {
+        picture.content: picture.pixels
+        for pictures in posts
+        for picture in pictures
+        if picture.pixels is not None
+    }
+    if not fresh:
+        return [tuple(pictures) for pictures in posts]
+    features = dict(zip(fresh, network.describe(np.stack(list(fresh.values()))), strict=True))
+    return [
+        tuple(
+            picture
+            if picture.pixels is None
+            else replace(picture, features=features[picture.content], pixels=None)
+            for picture in pictures
+        )
+        for pictures in posts
+    ]
 
 
 def _request(job: Job) -> TagRequest:

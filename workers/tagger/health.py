@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import Final
 
@@ -50,37 +51,33 @@ class HealthServer:
         self._health = health
         self._registry = registry
         self._loop = asyncio.new_event_loop()
-        self._bound = Event()
-        self._error: OSError | None = None
-        self.port = port
-        self._thread = Thread(target=self._run, args=(host, port), name="health", daemon=True)
+        bound: Future[int] = Future()
+        self._thread = Thread(target=self._run, args=(host, port, bound), name="health", daemon=True)
         self._thread.start()
-        self._bound.wait()
-        if self._error is not None:
+        try:
+            self.port = bound.result()
+        except OSError as error:
             self._thread.join()
             raise SetupError(
-                f"the metrics port {host}:{port} can't be opened ({self._error.strerror}); "
+                f"the metrics port {host}:{port} can't be opened ({error.strerror}); "
                 "choose another by --metrics-port, or 0 for a free one"
-            )
+            ) from error
 
     def close(self) -> None:
         """Stop serving."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def _run(self, host: str, port: int) -> None:
+    def _run(self, host: str, port: int, bound: Future[int]) -> None:
         runner = web.AppRunner(self._application(), access_log=None)
         try:
             self._loop.run_until_complete(runner.setup())
-            site = web.TCPSite(runner, host, port)
             try:
-                self._loop.run_until_complete(site.start())
-                self.port = runner.addresses[0][1]
+                self._loop.run_until_complete(web.TCPSite(runner, host, port).start())
             except OSError as error:
-                self._error = error
+                bound.set_exception(error)
                 return
-            finally:
-                self._bound.set()
+            bound.set_result(runner.addresses[0][1])
             self._loop.run_forever()
         finally:
             self._loop.run_until_complete(runner.cleanup())

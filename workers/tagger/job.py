@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kafka import TopicPartition
 
-from schemas import DeadLetterReason, Post, Source, Stage
-
-if TYPE_CHECKING:
-    from model.inference import PreparedText, Tagging
-    from workers.tagger.pictures.picture import Picture
+from model.inference import PreparedText, Tagging
+from schemas import DeadLetterReason, ImageStatus, Post, Source, Stage
+from workers.tagger.pictures.picture import Picture
 
 PICTURE_TOKENS: Final = 49
 
@@ -67,5 +65,5 @@ class Job:
     def tokens(self) -> int:
         """What the post costs in a batch: word pieces, and 49 block regions for each usable picture."""
         text = 0 if self.text is None else self.text.length
-        usable = sum(picture.status == "ok" for picture in self.pictures)
+        usable = sum(picture.status is ImageStatus.OK for picture in self.pictures)
         return text + PICTURE_TOKENS * usable

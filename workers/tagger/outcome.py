@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
 
+from model.inference import Tagging
 from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, ReleaseName, Stage, TaggedPost
 from schemas.tagged_post import SCHEMA_HEADER, TAGGED_POST_SCHEMA
 from workers.metrics import Metrics
 from workers.settings import KafkaSettings
 from workers.tagger.job import Job, Unworkable
+from workers.tagger.pictures.picture import Picture
 from workers.topics import TopicLimits
 
 _RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]
@@ -87,19 +90,11 @@ class Outcomes:
     def _tagged_post(self, job: Job) -> TaggedPost:
         if job.post is None or job.tagging is None:
             raise ValueError("only a tagged job has a result")
-        relevance = iter(job.tagging.relevance)
         return TaggedPost(
             id=job.post.id,
             entities=job.tagging.entities,
             relevance=max(job.tagging.relevance, default=None),
-            images=tuple(
-                ImageRelation(
-                    url=picture.url,
-                    status=picture.status,
-                    relevance=next(relevance) if picture.status is ImageStatus.OK else None,
-                )
-                for picture in job.pictures
-            ),
+            images=image_relations(job.pictures, job.tagging),
             release=self._release,
             source=job.source,
             processed_at=datetime.now(UTC),
@@ -119,3 +114,16 @@ class Outcomes:
         # kafka-python sends no null: not as a header's value, and not as a value without a key.
         headers = [(name, content or b"") for name, content in [*job.headers, *letter.to_headers()]]
         return Outgoing(self._topics.dead_letter_topic, job.key, value, headers)
+
+
+def image_relations(pictures: Sequence[Picture], tagging: Tagging) -> tuple[ImageRelation, ...]:
+    """Each picture with its relation score; the scores stand for the usable pictures, in their order."""
+    relevance = iter(tagging.relevance)
+    return tuple(
+        ImageRelation(
+            url=picture.url,
+            status=picture.status,
+            relevance=next(relevance) if picture.status is ImageStatus.OK else None,
+        )
+        for picture in pictures
+    )
