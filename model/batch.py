@@ -57,6 +57,10 @@ class Batch:
         }
         return dataclasses.replace(self, **moved)
 
+    def with_ids(self, ids: Tensor) -> Batch:
+        """The same posts with other word pieces in the same places."""
+        return dataclasses.replace(self, ids=ids)
+
     @property
     def text_mask(self) -> Tensor:
         """`(windows, pieces)`, true where there is a word piece."""

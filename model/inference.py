@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import Tensor
 from model.batch import Batch, collate
 from model.config import PICTURE_SIZE
 from model.crf import Chain, forward_backward, viterbi
+from model.device import DeviceError, pick_device, pick_dtype
 from model.gates import related
 from model.release import Release, ReleaseError, load_release
 from model.spans import conlleval_spans, span_probability
@@ -21,9 +22,6 @@ from model.words import PreparedText, WordPieces
 from schemas import MAX_IMAGES, Entity, EntityType
 
 __all__ = ["PreparedText", "ReleaseError", "TagRequest", "Tagger", "Tagging"]
-
-Device = Literal["auto", "cpu", "cuda"]
-Dtype = Literal["auto", "float32", "bfloat16"]
 
 _WARM_UP_TEXT: Final = "Anita Borg speaks in Lisbon tonight"
 
@@ -80,8 +78,12 @@ class Tagger:
         Raises:
             ReleaseError: the release, the device or the dtype can't be used.
         """
-        where = _device(device)
-        return cls(load_release(release), device=where, dtype=_dtype(dtype, where))
+        try:
+            where = pick_device(device)
+            products = pick_dtype(dtype, where)
+        except DeviceError as error:
+            raise ReleaseError(str(error)) from None
+        return cls(load_release(release), device=where, dtype=products)
 
     def prepare(self, text: str) -> PreparedText:
         """Cut a text into words, word pieces and windows."""
@@ -97,7 +99,7 @@ class Tagger:
 
         Rounded to fp16, so that a cached feature and a fresh one are the same bits.
         """
-        on_device = torch.from_numpy(pixels).to(self._device)
+        on_device = torch.tensor(pixels).to(self._device)
         features: npt.NDArray[np.float16] = self._model.vision(on_device).half().cpu().numpy()
         return features
 
@@ -177,26 +179,3 @@ class Tagger:
 def _entity(text: PreparedText, kind: str, first: int, behind: int, score: float) -> Entity:
     start, end = text.words[first].start, text.words[behind - 1].end
     return Entity(type=EntityType(kind), text=text.text[start:end], start=start, end=end, score=score)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError):
-        raise ReleaseError(f"device {name!r} is not to be had here: give auto, cpu or cuda") from None
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name not in get_args(Dtype):
-        raise ReleaseError(f"dtype {name!r} is none of {', '.join(get_args(Dtype))}")
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
-    return torch.bfloat16 if native else torch.float32
-
-
-def _cpu_multiplies_bf16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_tile") or capabilities.get("avx512_bf16"))

@@ -11,7 +11,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision import models  # type: ignore[import-untyped]
 
 from model.config import RpBertConfig
@@ -38,6 +38,15 @@ def start(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
     return model, Tokenizer.from_file(str(directory / "tokenizer.json"))
 
 
+def classifier(config: RpBertConfig) -> tuple[Tensor, Tensor]:
+    """Weight `(1000, channels)` and bias `(1000,)` of the ImageNet classifier over the backbone."""
+    if config.vision.backbone == "efficientnet_lite0":
+        state = efficientnet_lite0()
+        return state["classifier.weight"], state["classifier.bias"]
+    network = _pretrained_resnet152()
+    return network.fc.weight.detach(), network.fc.bias.detach()
+
+
 def _bert_directory(source: str) -> Path:
     package = _PACKAGED_BERT.get(source)
     if package is not None and util.find_spec(package):
@@ -62,11 +71,16 @@ def efficientnet_lite0() -> dict[str, Tensor]:
     return dict(zip(names, weights.values(), strict=True))
 
 
+def _pretrained_resnet152() -> models.ResNet:
+    return models.resnet152(weights=models.ResNet152_Weights.IMAGENET1K_V1)
+
+
 def _resnet152() -> dict[str, Tensor]:
-    """ResNet-152 as torchvision has it, under the names of a `Sequential` of its stages."""
-    network: nn.Module = models.resnet152(weights=models.ResNet152_Weights.IMAGENET1K_V1)
-    stages = {name: str(index) for index, (name, _) in enumerate(network.named_children())}
-    return {
-        f"{stages[name]}.{rest}": tensor
-        for name, rest, tensor in ((*key.split(".", 1), value) for key, value in network.state_dict().items())
-    }
+    """ResNet-152 under the names of a `Sequential` of its stages."""
+    network = _pretrained_resnet152()
+    stages = {name: index for index, (name, _) in enumerate(network.named_children())}
+    renamed = {}
+    for name, tensor in network.state_dict().items():
+        stage, rest = name.split(".", 1)
+        renamed[f"{stages[stage]}.{rest}"] = tensor
+    return renamed

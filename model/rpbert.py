@@ -101,7 +101,8 @@ class RpBert(
     def _tag(self, batch: Batch, text: Tensor, read: Tensor) -> Tensor:
         """Section 3.4: input embedding and output of each word's first piece, through the tagger."""
         vectors = torch.cat((text, read), dim=-1).flatten(0, 1)[batch.places]
-        emissions: Tensor = self.tagger(vectors, batch)
+        with torch.autocast(vectors.device.type, enabled=False):
+            emissions: Tensor = self.tagger(vectors.float(), batch)
         return emissions
 
     def tagging_loss(self, emissions: Tensor, tags: Tensor, word_counts: Tensor) -> Tensor:

@@ -105,6 +105,7 @@ class WordPieces:
         self._sep = self._id("[SEP]")
         self._unknown = self._id("[UNK]")
         self.mask = self._id("[MASK]")
+        self.specials = (self._id("[PAD]"), self._cls, self._sep, self._unknown)
         self._room = window - 2
         self._word_room = min(MAX_PIECES_PER_WORD, self._room)
         self._overlap = overlap

@@ -1,0 +1,46 @@
+"""Where the network runs, and in what its matrix products."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+
+DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class DeviceError(ValueError):
+    """A device or dtype that is not to be had here."""
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; `auto` is CUDA where it is, else the CPU.
+
+    Raises:
+        DeviceError: it is not to be had here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
+        raise DeviceError(f"device {name!r} is not to be had here: give auto, cpu or cuda") from None
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype of a name; `auto` is bf16 where the device multiplies it natively, else fp32.
+
+    Raises:
+        DeviceError: none of that name.
+    """
+    if name == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
+        return torch.bfloat16 if native else torch.float32
+    if name not in DTYPES:
+        raise DeviceError(f"dtype {name!r} is none of auto, {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def _cpu_multiplies_bf16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
