@@ -1,0 +1,143 @@
+"""Real services for the tests: started when the first test asks, stopped after the last."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+import torch
+from kafka import KafkaAdminClient
+from tokenizers import Tokenizer
+from tokenizers.implementations import BertWordPieceTokenizer
+
+from model.config import PRESETS, EncoderConfig, RpBertConfig, TaggerConfig
+from model.release import save_release
+from model.rpbert import RpBert
+from workers.local.errors import LocalServiceError
+from workers.local.kafka import KafkaCluster
+from workers.local.picture_host import PictureHost
+from workers.local.valkey import ValkeyServer
+
+Service = TypeVar("Service")
+
+
+@contextmanager
+def _needed(service: AbstractContextManager[Service]) -> Iterator[Service]:
+    """Fails what asked, in one line, when the service cannot start: nothing is skipped in silence."""
+    try:
+        running = service.__enter__()
+    except LocalServiceError as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield running
+    finally:
+        service.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaCluster]:
+    """One Apache Kafka broker for the whole run. A test that stops it leaves it running again."""
+    with _needed(KafkaCluster()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def three_brokers() -> Iterator[KafkaCluster]:
+    """Three replicating brokers for the tests of one module."""
+    with _needed(KafkaCluster(3)) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """One Valkey server for the whole run; keys of earlier tests may still be in it."""
+    with _needed(ValkeyServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def picture_host() -> Iterator[PictureHost]:
+    """An empty picture host of the test's own."""
+    with PictureHost() as host:
+        yield host
+
+
+class MakeTopics(Protocol):
+    """Creates topics with names of their own, so that tests share a broker without meeting."""
+
+    def __call__(
+        self, *stems: str, partitions: int = 1, cluster: KafkaCluster | None = None, **config: str
+    ) -> list[str]:
+        """Creates a topic for each stem.
+
+        Args:
+            stems: How each name begins, such as `posts.raw`.
+            partitions: How many each gets.
+            cluster: Where; the session's broker by default.
+            config: Topic configuration, dots written as underscores, such as `cleanup_policy`.
+
+        Returns:
+            The names, in the order of the stems.
+        """
+
+
+@pytest.fixture
+def make_topics(request: pytest.FixtureRequest) -> MakeTopics:
+    """See `MakeTopics`."""
+
+    def make(
+        *stems: str, partitions: int = 1, cluster: KafkaCluster | None = None, **config: str
+    ) -> list[str]:
+        on: KafkaCluster = request.getfixturevalue("kafka") if cluster is None else cluster
+        test = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:60].strip("-")
+        names = [f"{stem}.{test}.{uuid.uuid4().hex[:8]}" for stem in stems]
+        configs = {name.replace("_", "."): value for name, value in config.items()}
+        admin = KafkaAdminClient(bootstrap_servers=on.bootstrap_servers)
+        try:
+            admin.create_topics(
+                {name: {"num_partitions": partitions, "configs": configs} for name in names},
+                wait_for_metadata=True,
+            )
+        finally:
+            admin.close()
+        return names
+
+    return make
+
+
+@pytest.fixture
+def topic(make_topics: MakeTopics) -> str:
+    """One topic with one partition, this test's own."""
+    return make_topics("topic")[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole RpBERT cut down to two narrow layers with random weights: quick, and it tags freely."""
+    torch.manual_seed(20261123)
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    characters = [chr(code) for code in range(33, 127)]
+    vocabulary = [*specials, *characters, *(f"##{character}" for character in characters)]
+    tokenizer = BertWordPieceTokenizer({token: number for number, token in enumerate(vocabulary)})
+    config = RpBertConfig(
+        encoder=EncoderConfig(
+            source="none", vocab_size=len(vocabulary), hidden=32, layers=2, heads=4, intermediate=64
+        ),
+        vision=PRESETS["small"].vision,
+        tagger=TaggerConfig(lstm_hidden=16),
+    )
+    directory = tmp_path_factory.mktemp("releases") / "tiny"
+    save_release(
+        directory,
+        model=RpBert(config),
+        tokenizer=Tokenizer.from_str(tokenizer.to_str()),
+        name="tiny",
+        version="1",
+        card="# Random weights, for the tests\n",
+    )
+    return directory
