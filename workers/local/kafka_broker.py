@@ -19,6 +19,8 @@ from workers.local.process import ServerProcess
 # Seconds that a start may take: 2 on an idle machine, and far more beside a training run.
 START_TIMEOUT_S = 90.0
 STOP_GRACE_S = 20.0
+# Somebody else's server on our port may take the connection and never answer.
+_ASK_TIMEOUT_MS = 3_000
 
 _PORT_TAKEN = re.compile(r"Address already in use|Failed to bind|BindException")
 _TELLING = re.compile(r"ERROR|FATAL|Exception|cannot run")
@@ -159,7 +161,11 @@ class KafkaBroker:
         if not accepts(self.port):
             raise _NotReady
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_server)
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap_server,
+                bootstrap_timeout_ms=_ASK_TIMEOUT_MS,
+                request_timeout_ms=_ASK_TIMEOUT_MS,
+            )
             try:
                 described = admin.describe_cluster()
             finally:

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from workers.local.errors import LocalServiceError, PortTakenError
@@ -167,7 +169,9 @@ class ValkeyServer:
                 raise PortTakenError(f"Port {self.port} for Valkey was taken by another process")
             raise LocalServiceError(f"Valkey ended while starting: {log.splitlines()[-1:] or 'no log'}")
         try:
-            with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=1.0) as client:
+            with redis.Redis(
+                host=LOOPBACK, port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)
+            ) as client:
                 # Only our own server names this folder: another one may sit on the port by now.
                 answer = client.config_get("dir")
         except redis.RedisError as error:
