@@ -30,11 +30,13 @@ class Connection:
 
     def __init__(self, url: str, timeout: float, metrics: Metrics) -> None:
         try:
+            # The time is kept here, around a command as a whole: the client's own time-out loses
+            # cancellations under Python 3.11 (asyncio.wait_for, CPython gh-86296).
             self._redis: Final[Redis] = Redis.from_url(
                 url,
                 decode_responses=False,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
+                socket_timeout=None,
+                socket_connect_timeout=None,
                 retry=Retry(NoBackoff(), 0),
             )
         except ValueError:

@@ -80,12 +80,15 @@ class Guard:
             raise self._refusal(Refusal.SYNTAX) from None
         if url.scheme not in {"http", "https"}:
             raise self._refusal(Refusal.SCHEME)
-        # yarl drops an empty user, so the text is looked at too: refusing more than a parser would is safe.
-        if "@" in url.raw_authority or "@" in re.split("[/?#]", text.partition("//")[2], maxsplit=1)[0]:
+        # yarl drops an empty user and the brackets of `[v1.x]`, so the text is looked at too: to refuse more
+        # than a parser would is safe.
+        authority = re.split("[/?#]", text.partition("//")[2], maxsplit=1)[0]
+        if "@" in url.raw_authority or "@" in authority:
             raise self._refusal(Refusal.USERINFO)
-        if not url.absolute or not url.raw_host or not port:
+        host = url.raw_host
+        if not url.absolute or not host or not port or ("[" in authority) != (":" in host):
             raise self._refusal(Refusal.HOST)
-        self._check_host(url.raw_host, port)
+        self._check_host(host, port)
         return url.with_fragment(None)
 
     def follow(self, url: URL, location: str) -> URL:
