@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from model.config import PRESETS, EncoderConfig, RpBertConfig, TaggerConfig
 from model.release import save_release
 from model.rpbert import RpBert
+from tests.pipeline import Pipeline
 from workers.local.errors import LocalServiceError
 from workers.local.kafka import KafkaCluster
 from workers.local.picture_host import PictureHost
@@ -141,3 +142,21 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
         card="# Random weights, for the tests\n",
     )
     return directory
+
+
+@pytest.fixture
+def pipeline(
+    kafka: KafkaCluster, valkey: ValkeyServer, tiny_release: Path, make_topics: MakeTopics, tmp_path: Path
+) -> Iterator[Pipeline]:
+    """Topics with four partitions and, on demand, workers with the tiny release."""
+    raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=4)
+    with ExitStack() as stack:
+        yield Pipeline(
+            bootstrap_servers=kafka.bootstrap_servers,
+            redis_url=valkey.url,
+            release=str(tiny_release),
+            topics=(raw, entities, dead),
+            partitions=4,
+            directory=tmp_path,
+            stack=stack,
+        )

@@ -9,6 +9,15 @@ from cyclopts.config import Env
 from pydantic import ValidationError
 from rich.console import Console
 
+from workers.commands.demo import demo
+from workers.commands.groups import BUILD, SERVE, TRY
+from workers.commands.local import app as local
+from workers.commands.produce import produce
+from workers.commands.schemas import schemas
+from workers.commands.tag import tag
+from workers.commands.tail import tail
+from workers.commands.topics import app as topics
+from workers.commands.worker import worker
 from workers.errors import SetupError
 
 _FAILED = 1
@@ -17,6 +26,7 @@ _INTERRUPTED = 130
 
 app = cyclopts.App(
     name="rpbert",
+    help_format="markdown",
     help=(
         "Tags people, places and organisations in posts with pictures, from Kafka to Kafka.\n\n"
         "A first look: `rpbert demo`. One post, no Kafka: `rpbert tag`. In service: `rpbert topics create`, "
@@ -27,32 +37,21 @@ app = cyclopts.App(
     version_flags=["--version"],
 )
 
-_try = cyclopts.Group("Try it", sort_key=1)
-_serve = cyclopts.Group("Serve", sort_key=2)
-_build = cyclopts.Group("Build on it", sort_key=3)
-
-# The modules are loaded when a command is called, so that `rpbert topics` need not wait for torch.
-_COMMANDS = (
-    ("demo", _try, "Start everything on this machine and watch sample posts come out tagged."),
-    ("tag", _try, "Tag one text with its pictures, without Kafka."),
-    ("topics", _serve, "Make the topics that the workers read and write."),
-    ("worker", _serve, "Tag posts from Kafka to Kafka."),
-    ("produce", _serve, "Produce the posts of a file."),
-    ("tail", _serve, "Show results as they arrive."),
-    ("local", _build, "Run Kafka and Redis on this machine, for development."),
-    ("schemas", _build, "Print the wire formats as JSON Schema."),
-    ("train", _build, "Train a release."),
-)
-for _name, _group, _help in _COMMANDS:
-    _member = "app" if _name in {"topics", "local"} else _name
-    app.command(f"workers.commands.{_name}:{_member}", name=_name, group=_group, help=_help)
+app.command(demo, group=TRY)
+app.command(tag, group=TRY)
+app.command(topics)
+app.command(worker, group=SERVE)
+app.command(produce, group=SERVE)
+app.command(tail, group=SERVE)
+app.command(local)
+app.command(schemas, group=BUILD)
 
 
 def main() -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 misused, 130 interrupted."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
     except SetupError as error:
         errors.print(f"rpbert: {error}", markup=False)
         sys.exit(_FAILED)

@@ -29,7 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # One more series for each counter, of no use to our rules and dashboards.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry: Final = CollectorRegistry(auto_describe=True)
         for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
             self.registry.register(collector)

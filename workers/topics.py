@@ -69,13 +69,17 @@ def require_topics(client: KafkaAdminClient, settings: KafkaSettings) -> TopicLi
         SetupError: a topic is missing or can't be seen; the message names it.
     """
     names = [settings.input_topic, settings.output_topic, settings.dead_letter_topic]
-    for topic in client.describe_topics(names):
-        if topic["error_code"]:
-            error = for_code(topic["error_code"]).__name__
-            raise SetupError(
-                f"the topic {topic['name']} is not to be had from Kafka ({error}); "
-                "make it by `rpbert topics create`, or name another"
-            )
+    missing = {
+        topic["name"]: for_code(topic["error_code"]).__name__
+        for topic in client.describe_topics(names)
+        if topic["error_code"]
+    }
+    if missing:
+        raise SetupError(
+            f"Kafka has no topic for us named {', '.join(sorted(missing))} "
+            f"({', '.join(sorted(set(missing.values())))}); make it by "
+            "`rpbert topics create`, or name another"
+        )
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names[1:]]
     try:
         configs = client.describe_configs(resources, config_filter="all")["topic"]

@@ -1,1 +1,1 @@
-"""The commands of `rpbert`, one a module, loaded when they are called."""
+"""The commands of `rpbert`, one a module: flags and help; what they run is imported when they run."""

@@ -10,11 +10,15 @@ from cyclopts import App
 from rich.console import Console
 
 from workers import kafka_clients
-from workers.local.services import LocalServices
+from workers.commands.groups import BUILD
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
-app = App(name="local", help="Apache Kafka, Valkey and a picture host on this machine, for development.")
+app = App(
+    name="local",
+    group=BUILD,
+    help="Apache Kafka, Valkey and a picture host on this machine, for development.",
+)
 
 
 @app.command
@@ -23,12 +27,15 @@ def up(*, partitions: int = 4) -> None:
 
     Prints the settings that lead a worker there, as lines to paste into a shell.
 
-    Example:
+    For example:
+
         rpbert local up
 
     Args:
         partitions: partitions of each topic.
     """
+    from workers.local.services import LocalServices
+
     console = Console(stderr=True, highlight=False)
     done = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,7 @@ from workers import kafka_clients
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
 from workers.tagger.intake import read_post
-from workers.tagger.job import Unworkable
+from workers.tagger.unworkable import Unworkable
 
 
 def produce(
@@ -29,7 +29,8 @@ def produce(
 
     Every line is checked before the first is sent, so that a wrong line sends nothing.
 
-    Examples:
+    For example:
+
         rpbert produce posts.jsonl --bootstrap-servers kafka:9092
 
         echo '{"id": "1", "text": "Ada Lovelace in London"}' | rpbert produce -

@@ -14,7 +14,8 @@ def schemas(
 ) -> None:
     """Print one wire format as JSON Schema, or write all of them.
 
-    Examples:
+    For example:
+
         rpbert schemas tagged_post
 
         rpbert schemas --out docs/schemas

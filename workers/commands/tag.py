@@ -2,26 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from concurrent.futures import Future
-from json import dumps
-from pathlib import Path
-
-from rich.console import Console
-
-from model.inference import Tagger, TagRequest
-from model.pictures import PictureError, decode
-from schemas import MAX_IMAGES, ImageStatus
-from workers.commands.worker import load_tagger
-from workers.errors import SetupError
-from workers.metrics import Metrics
-from workers.render import marked, relation
 from workers.settings import ModelSettings, PictureSettings
-from workers.tagger.engine import describe
-from workers.tagger.outcome import image_relations
-from workers.tagger.pictures.picture import Picture
-from workers.tagger.pictures.service import PictureService
 
 
 def tag(
@@ -35,7 +16,8 @@ def tag(
 ) -> None:
     """Tag one text with its pictures, and print what was found.
 
-    Examples:
+    For example:
+
         rpbert tag "Anita Borg speaks in Lisbon tonight"
 
         rpbert tag "Lift-off at Cape Canaveral" --image rocket.jpg --json
@@ -47,55 +29,6 @@ def tag(
         pictures: how pictures are fetched; by default nothing is cached.
         json: print one JSON object instead.
     """
-    if len(image) > MAX_IMAGES:
-        raise SetupError(f"--image was given {len(image)} times; a post has at most {MAX_IMAGES} pictures")
-    tagger = load_tagger(model)
-    found = describe(tagger, [_load(image, pictures, tagger)])[0]
-    features = tuple(picture.features for picture in found if picture.features is not None)
-    tagging = tagger.tag([TagRequest(tagger.prepare(text), features)])[0]
-    images = image_relations(found, tagging)
-    if json:
-        content = {
-            "entities": [entity.model_dump(mode="json") for entity in tagging.entities],
-            "relevance": max(tagging.relevance, default=None),
-            "images": [each.model_dump(mode="json") for each in images],
-            "release": {"name": tagger.name, "version": tagger.version},
-        }
-        sys.stdout.write(dumps(content, ensure_ascii=False) + "\n")
-        return
-    console = Console(highlight=False)
-    console.print(marked(text, tagging.entities), soft_wrap=True)
-    for each in images:
-        console.print(relation(each, each.url), soft_wrap=True)
+    from workers.one_post import tag_and_print
 
-
-def _load(images: Sequence[str], settings: PictureSettings, tagger: Tagger) -> tuple[Picture, ...]:
-    urls = tuple(image for image in images if image.startswith(("http://", "https://")))
-    fetched = iter(_fetch(urls, settings, tagger) if urls else ())
-    return tuple(next(fetched) if image in urls else _read(Path(image), settings) for image in images)
-
-
-def _fetch(urls: tuple[str, ...], settings: PictureSettings, tagger: Tagger) -> tuple[Picture, ...]:
-    service = PictureService(
-        settings,
-        backbone_digest=tagger.backbone_digest,
-        feature_channels=tagger.feature_channels,
-        metrics=Metrics(),
-    )
-    service.start()
-    try:
-        answer: Future[tuple[Picture, ...]] = Future()
-        service.submit(urls, answer.set_result)
-        return answer.result()
-    finally:
-        service.close()
-
-
-def _read(file: Path, settings: PictureSettings) -> Picture:
-    try:
-        pixels = decode(file.read_bytes(), max_pixels=settings.max_pixels)
-    except OSError as error:
-        raise SetupError(f"the picture {file} can't be read ({error.strerror})") from error
-    except PictureError as error:
-        raise SetupError(f"the picture {file} can't be used: {error}") from error
-    return Picture(str(file), ImageStatus.OK, content=str(file), pixels=pixels)
+    tag_and_print(text, image, model, pictures, as_json=json)

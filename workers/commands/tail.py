@@ -22,7 +22,8 @@ def tail(
 ) -> None:
     """Show the results of the output topic as they are committed; Ctrl-C ends it.
 
-    Examples:
+    For example:
+
         rpbert tail --bootstrap-servers kafka:9092
 
         rpbert tail --from-start --limit 10 --json

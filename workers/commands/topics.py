@@ -8,10 +8,11 @@ from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from workers import kafka_clients
+from workers.commands.groups import SERVE
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
-app = App(name="topics", help="Make the topics that the workers read and write.")
+app = App(name="topics", group=SERVE, help="Make the topics that the workers read and write.")
 
 _AtLeastOne = validators.Number(gte=1)
 
@@ -27,7 +28,8 @@ def create(
 
     24 partitions divide evenly among 1, 2, 3, 4, 6, 8, 12 and 24 workers.
 
-    Examples:
+    For example:
+
         rpbert topics create --bootstrap-servers kafka:9092
 
         rpbert topics create --partitions 4 --replication-factor 1

@@ -18,8 +18,9 @@ from schemas import DeadLetterReason, Stage
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
 from workers.tagger.batcher import Batch, next_batch
-from workers.tagger.job import Job, Unworkable
+from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
+from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas import DeadLetterReason, Post, Stage
-from workers.tagger.job import Unworkable
+from workers.tagger.unworkable import Unworkable
 
 _SHOWN_CHARACTERS: Final = 60
 _EXPECTED: Final = {

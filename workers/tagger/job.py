@@ -10,25 +10,13 @@ from typing import Final
 from kafka import TopicPartition
 
 from model.inference import PreparedText, Tagging
-from schemas import DeadLetterReason, ImageStatus, Post, Source, Stage
+from schemas import ImageStatus, Post, Source
 from workers.tagger.pictures.picture import Picture
+from workers.tagger.unworkable import Unworkable
 
 PICTURE_TOKENS: Final = 49
 
 Headers = Sequence[tuple[str, bytes | None]]
-
-
-class Unworkable(Exception):
-    """A record that can't become a result, however often it is tried."""
-
-    def __init__(
-        self, reason: DeadLetterReason, stage: Stage, message: str, *, field: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.reason: Final = reason
-        self.stage: Final = stage
-        self.message: Final = message
-        self.field: Final = field
 
 
 @dataclass(slots=True, eq=False)

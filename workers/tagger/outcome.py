@@ -13,8 +13,9 @@ from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, Re
 from schemas.tagged_post import SCHEMA_HEADER, TAGGED_POST_SCHEMA
 from workers.metrics import Metrics
 from workers.settings import KafkaSettings
-from workers.tagger.job import Job, Unworkable
+from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Picture
+from workers.tagger.unworkable import Unworkable
 from workers.topics import TopicLimits
 
 _RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]

@@ -22,11 +22,12 @@ from workers.tagger.checkpoint import Checkpoint
 from workers.tagger.engine import Engine
 from workers.tagger.health import Health
 from workers.tagger.intake import read_post
-from workers.tagger.job import Job, Unworkable
+from workers.tagger.job import Job
 from workers.tagger.outcome import Outcomes
 from workers.tagger.pictures.picture import Picture
 from workers.tagger.pictures.service import PictureService
 from workers.tagger.publisher import CommitFailed, Publisher
+from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
 

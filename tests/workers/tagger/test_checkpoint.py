@@ -4,7 +4,8 @@ from kafka import TopicPartition
 
 from schemas import DeadLetterReason, Source, Stage
 from workers.tagger.checkpoint import Checkpoint
-from workers.tagger.job import Job, Unworkable
+from workers.tagger.job import Job
+from workers.tagger.unworkable import Unworkable
 
 TOPIC = "posts.raw"
 

@@ -4,7 +4,7 @@ import pytest
 
 from schemas import DeadLetterReason, Stage
 from workers.tagger.intake import read_post
-from workers.tagger.job import Unworkable
+from workers.tagger.unworkable import Unworkable
 
 
 def failure(value: bytes | None) -> Unworkable:

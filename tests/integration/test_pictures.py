@@ -1,0 +1,84 @@
+"""A post is never lost to its pictures, and a picture is fetched no more often than it must be."""
+
+import json
+
+from schemas import ImageStatus
+from tests.pipeline import Pipeline
+from workers.local.picture_host import PictureHost
+from workers.local.samples import picture_bytes, picture_names
+from workers.local.valkey import ValkeyServer
+
+
+def post(name: str, *urls: str) -> tuple[None, bytes, list[tuple[str, bytes]]]:
+    return None, json.dumps({"id": name, "text": "Over Lisbon", "image_urls": urls}).encode(), []
+
+
+def test_each_picture_says_what_became_of_it(pipeline: Pipeline, picture_host: PictureHost) -> None:
+    pipeline.worker()
+    name = picture_names()[0]
+    good = picture_host.add("good.jpg", picture_bytes(name))
+    page = picture_host.add("page.jpg", b"<html>not a picture</html>")
+    half = picture_host.add("half.jpg", picture_bytes(name)[:2_000])
+    missing = picture_host.url_of("missing.jpg")
+    pipeline.produce(
+        [
+            post("all", good, missing, page, half),
+            post("refused", "http://169.254.169.254/latest/meta-data", "ftp://host/a.jpg", "no url"),
+            post("none"),
+        ]
+    )
+    results = {result.id: result for _, result in pipeline.results(3)}
+    assert [image.status for image in results["all"].images] == [
+        ImageStatus.OK,
+        ImageStatus.HTTP_ERROR,
+        ImageStatus.NOT_A_PICTURE,
+        ImageStatus.BROKEN,
+    ]
+    assert [image.url for image in results["all"].images] == [good, missing, page, half]
+    assert results["all"].relevance == results["all"].images[0].relevance is not None
+    assert [image.status for image in results["refused"].images] == [
+        ImageStatus.REFUSED,
+        ImageStatus.BAD_URL,
+        ImageStatus.BAD_URL,
+    ]
+    assert results["refused"].relevance is None
+    assert results["none"].images == ()
+
+
+def test_a_reposted_picture_is_fetched_once_for_all_workers(
+    pipeline: Pipeline, picture_host: PictureHost
+) -> None:
+    url = picture_host.add("shared.jpg", picture_bytes(picture_names()[1]))
+    first = pipeline.worker()
+    pipeline.produce([post("first", url)])
+    pipeline.results(1)
+    first.stop()
+    pipeline.worker()
+    pipeline.produce([post(f"again-{number}", url) for number in range(20)])
+    results = [result for _, result in pipeline.results(21)]
+    assert len(results) == 21
+    assert picture_host.hits["shared.jpg"] == 1
+    assert len({result.relevance for result in results}) >= 1
+    scores = [result.relevance for result in results if result.relevance is not None]
+    assert max(scores) - min(scores) < 1e-3
+
+
+def test_the_worker_goes_on_without_redis_and_finds_it_again(
+    pipeline: Pipeline, picture_host: PictureHost
+) -> None:
+    with ValkeyServer() as own:
+        pipeline.redis_url = own.url
+        worker = pipeline.worker()
+        url = picture_host.add("a.jpg", picture_bytes(picture_names()[0]))
+        own.kill()
+        pipeline.produce([post(f"without-{number}", url) for number in range(5)])
+        results = [result for _, result in pipeline.results(5)]
+        assert all(result.images[0].status is ImageStatus.OK for result in results)
+        assert "rpbert_cache_up 0.0" in worker.metrics()
+        own.start()
+        for attempt in range(60):
+            pipeline.produce([post(f"with-{attempt}", url)])
+            pipeline.results(6 + attempt)
+            if "rpbert_cache_up 1.0" in worker.metrics():
+                break
+        assert "rpbert_cache_up 1.0" in worker.metrics()

@@ -1,0 +1,99 @@
+"""A Kafka-to-Kafka pipeline of a test's own: topics, workers as real processes, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from schemas import DeadLetter, TaggedPost
+from workers.local.worker_process import WorkerProcess
+
+PATIENCE_SECONDS: Final = 120.0
+
+
+@dataclass
+class Pipeline:
+    """Three topics and the workers on them."""
+
+    bootstrap_servers: str
+    redis_url: str
+    release: str
+    topics: tuple[str, str, str]
+    partitions: int
+    directory: Path
+    stack: ExitStack
+    names: Any = field(default_factory=count)
+
+    def worker(self, *flags: str, ready: bool = True) -> WorkerProcess:
+        """Start one more worker of the group; stopped at the end of the test."""
+        raw, entities, dead = self.topics
+        name = f"worker-{next(self.names)}"
+        worker = WorkerProcess(
+            [
+                *("--bootstrap-servers", self.bootstrap_servers, "--group-id", raw),
+                *("--input-topic", raw, "--output-topic", entities, "--dead-letter-topic", dead),
+                *("--redis-url", self.redis_url, "--release", self.release, "--dtype", "float32"),
+                *("--allow-network", "127.0.0.0/8"),
+                *flags,
+            ],
+            self.directory / f"{name}.log",
+            name=name,
+        ).launch()
+        self.stack.callback(worker.stop)
+        return worker.wait_ready() if ready else worker
+
+    def produce(
+        self, records: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
+    ) -> list[tuple[int, int]]:
+        """Produce (key, value, headers) and return where each stands: (partition, offset)."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap_servers)
+        try:
+            futures = [
+                producer.send(self.topics[0], key=key, value=value, headers=headers)
+                for key, value, headers in records
+            ]
+            places = [future.get(timeout=30) for future in futures]
+            return [(place.partition, place.offset) for place in places]
+        finally:
+            producer.close()
+
+    def results(self, expected: int) -> list[tuple[Any, TaggedPost]]:
+        """The committed results, once there are `expected` of them, and any beyond that are there too."""
+        return [
+            (record, TaggedPost.model_validate_json(record.value))
+            for record in self._read(self.topics[1], expected)
+        ]
+
+    def dead_letters(self, expected: int) -> list[tuple[Any, DeadLetter]]:
+        """The committed dead letters, once there are `expected` of them."""
+        return [
+            (record, DeadLetter.from_headers(record.headers))
+            for record in self._read(self.topics[2], expected)
+        ]
+
+    def _read(self, topic: str, expected: int) -> list[Any]:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        try:
+            consumer.assign([TopicPartition(topic, number) for number in range(self.partitions)])
+            records: list[Any] = []
+            deadline = monotonic() + PATIENCE_SECONDS
+            while len(records) < expected and monotonic() < deadline:
+                records += [each for some in consumer.poll(timeout_ms=200).values() for each in some]
+            # Whatever was doubled would come now.
+            for _ in range(3):
+                records += [each for some in consumer.poll(timeout_ms=200).values() for each in some]
+            return records
+        finally:
+            consumer.close()

@@ -1,0 +1,134 @@
+import json
+from typing import Any
+
+import pytest
+
+from model.inference import Tagging
+from schemas import (
+    DeadLetter,
+    DeadLetterReason,
+    Entity,
+    EntityType,
+    ImageStatus,
+    Post,
+    ReleaseName,
+    Source,
+    Stage,
+    TaggedPost,
+)
+from workers.metrics import Metrics
+from workers.settings import KafkaSettings
+from workers.tagger.job import Job
+from workers.tagger.outcome import Outcomes
+from workers.tagger.pictures.picture import Picture
+from workers.tagger.unworkable import Unworkable
+from workers.topics import TopicLimits
+
+RELEASE = ReleaseName(name="small", version="7")
+FAILURE = Unworkable(DeadLetterReason.NOT_JSON, Stage.INTAKE, "No JSON.", field=None)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def outcomes(metrics: Metrics, output: int = 1_000_000, dead_letter: int = 1_000_000) -> Outcomes:
+    return Outcomes(RELEASE, KafkaSettings(), TopicLimits(output, dead_letter), metrics)
+
+
+def job(**fields: Any) -> Job:
+    made = Job(
+        Source(topic="posts.raw", partition=2, offset=40),
+        key=b"\xff\x00key",
+        value=b"\xffnot json",
+        headers=[("traceparent", b"00-1"), ("nothing", None)],
+    )
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def tagged(*relevance: float, pictures: tuple[Picture, ...] = ()) -> Job:
+    entity = Entity(type=EntityType.LOC, text="Lisbon", start=3, end=9, score=0.9)
+    return job(post=Post(id="7", text="In Lisbon"), tagging=Tagging((entity,), relevance), pictures=pictures)
+
+
+def test_a_result_says_whose_it_is_and_who_made_it(metrics: Metrics) -> None:
+    record = outcomes(metrics).record(tagged())
+    result = TaggedPost.model_validate_json(record.value)
+    assert (record.topic, record.key) == ("posts.entities", b"\xff\x00key")
+    assert record.headers == [("rpbert.schema", b"tagged_post/1")]
+    assert (result.id, result.release) == ("7", RELEASE)
+    assert result.source == Source(topic="posts.raw", partition=2, offset=40)
+    assert result.relevance is None
+    assert result.images == ()
+
+
+def test_scores_stand_at_the_pictures_that_took_part(metrics: Metrics) -> None:
+    pictures = (
+        Picture("a", ImageStatus.OK),
+        Picture("b", ImageStatus.TIMEOUT),
+        Picture("c", ImageStatus.OK),
+    )
+    result = TaggedPost.model_validate_json(
+        outcomes(metrics).record(tagged(0.25, 0.75, pictures=pictures)).value
+    )
+    assert [(image.url, image.relevance) for image in result.images] == [
+        ("a", 0.25),
+        ("b", None),
+        ("c", 0.75),
+    ]
+    assert result.relevance == 0.75
+
+
+def test_a_dead_letter_keeps_bytes_key_and_headers(metrics: Metrics) -> None:
+    record = outcomes(metrics).record(job(failure=FAILURE))
+    assert (record.topic, record.key, record.value) == ("posts.dlq", b"\xff\x00key", b"\xffnot json")
+    assert record.headers[:2] == [("traceparent", b"00-1"), ("nothing", b"")]
+    letter = DeadLetter.from_headers(list(record.headers))
+    assert (letter.reason, letter.stage, letter.message) == (FAILURE.reason, FAILURE.stage, "No JSON.")
+    assert (letter.topic, letter.partition, letter.offset) == ("posts.raw", 2, 40)
+    assert letter.release == "small/7"
+
+
+def test_a_result_that_the_topic_does_not_take_becomes_a_dead_letter(metrics: Metrics) -> None:
+    large = tagged()
+    record = outcomes(metrics, output=600).record(large)
+    letter = DeadLetter.from_headers(list(record.headers))
+    assert record.topic == "posts.dlq"
+    assert letter.reason is DeadLetterReason.RESULT_TOO_LARGE
+    assert "max.message.bytes" in letter.message
+    assert outcomes(metrics).record(large).topic == "posts.dlq"
+
+
+def test_a_dead_letter_that_the_topic_does_not_take_goes_without_its_bytes(metrics: Metrics) -> None:
+    large = job(value=b"x" * 5_000, failure=FAILURE)
+    record = outcomes(metrics, dead_letter=2_000).record(large)
+    assert record.value == b""
+    assert record.size <= 2_000
+    assert "5000 bytes" in DeadLetter.from_headers(list(record.headers)).message
+
+
+def test_the_limit_is_never_passed(metrics: Metrics) -> None:
+    for size in range(0, 3_000, 250):
+        record = outcomes(metrics, dead_letter=2_000).record(job(value=b"x" * size, failure=FAILURE))
+        assert record.size <= 2_000
+
+
+def test_what_is_committed_is_counted(metrics: Metrics) -> None:
+    counting = outcomes(metrics)
+    counting.count(tagged(0.3, pictures=(Picture("a", ImageStatus.OK), Picture("b", ImageStatus.REFUSED))))
+    counting.count(job(failure=FAILURE))
+    read = metrics.registry.get_sample_value
+    assert read("rpbert_posts_tagged_total") == 1
+    assert read("rpbert_posts_dead_lettered_total", {"reason": "not_json"}) == 1
+    assert read("rpbert_entities_total", {"type": "LOC"}) == 1
+    assert read("rpbert_images_total", {"status": "refused"}) == 1
+    assert read("rpbert_relation_score_sum") == pytest.approx(0.3)
+
+
+def test_the_result_is_plain_json(metrics: Metrics) -> None:
+    value = json.loads(outcomes(metrics).record(tagged()).value)
+    assert value["entities"] == [{"type": "LOC", "text": "Lisbon", "start": 3, "end": 9, "score": 0.9}]
+    assert value["processed_at"].endswith("Z")

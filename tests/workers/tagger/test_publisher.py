@@ -1,0 +1,154 @@
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from workers import kafka_clients
+from workers.settings import Delivery, KafkaSettings, WorkerSettings
+from workers.tagger.outcome import Outgoing
+from workers.tagger.publisher import CommitFailed, PlainPublisher, PublisherLost, TransactionalPublisher
+
+
+class Member:
+    """One member of a group with its publisher, on a topic of the test's own."""
+
+    def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
+        self.consumer = kafka_clients.group_consumer(settings)
+        stack.callback(self.consumer.close)
+        producer = kafka_clients.publishing_producer(settings)
+        self.publisher: Any = (
+            TransactionalPublisher(producer, self.consumer)
+            if settings.delivery is Delivery.EXACTLY_ONCE
+            else PlainPublisher(producer, self.consumer)
+        )
+        stack.callback(self.publisher.close)
+        self.consumer.subscribe([settings.kafka.input_topic])
+        self.settings = settings
+
+    def join(self) -> None:
+        while not self.consumer.assignment():
+            self.consumer.poll(timeout_ms=100)
+
+    def record(self, value: bytes) -> Outgoing:
+        return Outgoing(self.settings.kafka.output_topic, b"key", value, [])
+
+    @property
+    def input(self) -> TopicPartition:
+        return TopicPartition(self.settings.kafka.input_topic, 0)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(kafka: Any, make_topics: Any) -> WorkerSettings:
+    raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=2)
+    return WorkerSettings(
+        kafka=KafkaSettings(
+            bootstrap_servers=kafka.bootstrap_servers,
+            input_topic=raw,
+            output_topic=entities,
+            dead_letter_topic=dead,
+        ),
+        group_id=raw,
+    )
+
+
+def read(settings: WorkerSettings, isolation: str = "read_committed") -> list[tuple[int, bytes]]:
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        isolation_level=isolation,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        topic = settings.kafka.output_topic
+        partitions = [TopicPartition(topic, number) for number in range(2)]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        found: list[tuple[int, bytes]] = []
+        while any(consumer.position(each) < ends[each] for each in partitions):
+            for records in consumer.poll(timeout_ms=200).values():
+                found += [(record.partition, record.value) for record in records]
+        return found
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+def test_records_and_offsets_are_there_after_a_commit(
+    settings: WorkerSettings, stack: ExitStack, delivery: Delivery
+) -> None:
+    member = Member(settings.model_copy(update={"delivery": delivery}), stack)
+    member.join()
+    member.publisher.commit([(member.record(b"a"), 0), (member.record(b"b"), 1)], {member.input: 5})
+    assert sorted(read(settings)) == [(0, b"a"), (1, b"b")]
+    assert member.consumer.committed(member.input) == 5
+
+
+def test_a_refused_commit_shows_nothing_and_the_next_one_goes_through(
+    settings: WorkerSettings, stack: ExitStack
+) -> None:
+    member = Member(settings, stack)
+    member.join()
+    impossible = Outgoing(settings.kafka.output_topic, None, b"x" * 40_000_000, [])
+    with pytest.raises(CommitFailed):
+        member.publisher.commit([(member.record(b"half"), 0), (impossible, 0)], {member.input: 5})
+    assert member.consumer.committed(member.input) is None
+    member.publisher.commit([(member.record(b"whole"), 0)], {member.input: 6})
+    assert read(settings) == [(0, b"whole")]
+    assert member.consumer.committed(member.input) == 6
+
+
+def test_a_worker_with_the_same_name_fences_the_older(settings: WorkerSettings, stack: ExitStack) -> None:
+    named = settings.model_copy(update={"group_instance_id": "pod-0"})
+    first = Member(named, stack)
+    first.join()
+    first.publisher.commit([(first.record(b"first"), 0)], {first.input: 1})
+    # As after a kill: the pod comes back under its name while the old process may still run.
+    kafka_producer = kafka_clients.publishing_producer(named)
+    stack.callback(kafka_producer.close)
+    kafka_producer.init_transactions()
+    with pytest.raises(PublisherLost):
+        first.publisher.commit([(first.record(b"zombie"), 0)], {first.input: 2})
+    assert read(settings) == [(0, b"first")]
+
+
+def test_a_member_that_was_put_out_commits_nothing(settings: WorkerSettings, stack: ExitStack) -> None:
+    member = Member(settings, stack)
+    member.join()
+    admin = kafka_clients.admin(settings.kafka)
+    stack.callback(admin.close)
+    admin.remove_group_members(settings.group_id, [_member_of(member.consumer)])
+    with pytest.raises(CommitFailed):
+        member.publisher.commit([(member.record(b"late"), 0)], {member.input: 3})
+    assert read(settings) == []
+
+
+def _member_of(consumer: KafkaConsumer) -> Any:
+    from kafka.admin import MemberToRemove  # noqa: PLC0415
+
+    return MemberToRemove(member_id=consumer.group_metadata().member_id)
+
+
+def test_the_input_s_partition_number_is_kept(settings: WorkerSettings, stack: ExitStack) -> None:
+    member = Member(settings, stack)
+    member.join()
+    records = [(member.record(str(number).encode()), number % 2) for number in range(40)]
+    member.publisher.commit(records, {member.input: 40})
+    for partition in range(2):
+        order = [int(value) for where, value in read(settings) if where == partition]
+        assert order == list(range(partition, 40, 2))
+
+
+def test_a_producer_without_transactions_is_not_asked_for_one(settings: WorkerSettings) -> None:
+    producer: KafkaProducer = kafka_clients.publishing_producer(
+        settings.model_copy(update={"delivery": Delivery.AT_LEAST_ONCE})
+    )
+    assert producer.config["transactional_id"] is None
+    producer.close()

@@ -1,0 +1,209 @@
+"""The command line as its user meets it: words in, output and exit status out."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from workers.cli import main
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a call of `rpbert` left behind."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def sentence(self) -> str:
+        """The only line of a failed run."""
+        lines = self.errors.strip().splitlines()
+        assert len(lines) == 1, self.errors
+        return lines[0]
+
+
+class Rpbert(Protocol):
+    def __call__(self, *words: str, stdin: str = "", **variables: str) -> Run: ...
+
+
+@pytest.fixture
+def rpbert(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rpbert:
+    """The command line within this process, which has torch already."""
+
+    def call(*words: str, stdin: str = "", **variables: str) -> Run:
+        monkeypatch.setattr(sys, "argv", ["rpbert", *words])
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        monkeypatch.setenv("COLUMNS", "100")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0
+        captured = capfd.readouterr()
+        return Run(status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def rpbert_process() -> Rpbert:
+    """The command line as a process: for what starts clients that a failed start leaves behind."""
+
+    def call(*words: str, stdin: str = "", **variables: str) -> Run:
+        ended = subprocess.run(
+            [sys.executable, "-m", "workers.cli", *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **variables},
+        )
+        return Run(ended.returncode, ended.stdout, ended.stderr)
+
+    return call
+
+
+def test_help_names_every_command(rpbert: Rpbert) -> None:
+    run = rpbert("--help")
+    assert run.status == 0
+    for command in ("demo", "tag", "topics", "worker", "produce", "tail", "local", "schemas"):
+        assert re.search(rf"\b{command}\b", run.output)
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "tag", "topics create", "worker", "produce", "tail", "local up", "schemas"]
+)
+def test_every_command_explains_itself(rpbert: Rpbert, command: str) -> None:
+    run = rpbert(*command.split(), "--help")
+    assert run.status == 0
+    assert "For example" in run.output
+    assert f"rpbert {command.split(maxsplit=1)[0]}" in run.output
+
+
+def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rpbert("--version").output.strip())
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "says"),
+    [
+        (["worker", "--metrics-port", "99999"], {}, ["--metrics-port", "RPBERT_METRICS_PORT", "99999"]),
+        (["worker"], {"RPBERT_BATCH_POSTS": "many"}, ["RPBERT_BATCH_POSTS", "'many'"]),
+        (["worker", "--allow-network", "10.0.0.1/8"], {}, ["--allow-network", "10.0.0.1/8"]),
+        (["worker", "--delivery", "twice"], {}, ["--delivery", "twice"]),
+        (["worker", "--sasl-mechanism", "PLAIN"], {}, ["sasl_mechanism PLAIN", "security_protocol"]),
+        (["worker", "--metrics-prot", "1"], {}, ["--metrics-prot", "--metrics-port"]),
+        (["wroker"], {}, ["wroker", "worker"]),
+        (["topics", "create", "--partitions", "0"], {}, ["--partitions", "0"]),
+    ],
+)
+def test_misuse_is_one_sentence_and_status_2(
+    rpbert: Rpbert, words: list[str], variables: dict[str, str], says: list[str]
+) -> None:
+    run = rpbert(*words, **variables)
+    assert run.status == 2
+    for each in says:
+        assert each in run.sentence
+
+
+def test_a_flag_wins_over_its_variable(rpbert: Rpbert) -> None:
+    run = rpbert("worker", "--metrics-port", "77777", RPBERT_METRICS_PORT="88888")
+    assert "77777" in run.sentence
+
+
+def test_no_broker_is_one_sentence_that_says_what_to_do(rpbert_process: Rpbert) -> None:
+    run = rpbert_process("topics", "create", "--bootstrap-servers", "127.0.0.1:1")
+    assert run.status == 1
+    assert "no Kafka broker answers at 127.0.0.1:1" in run.sentence
+    assert "--bootstrap-servers" in run.sentence
+
+
+def test_a_worker_without_its_topics_says_how_to_make_them(rpbert_process: Rpbert, kafka: Any) -> None:
+    run = rpbert_process(
+        "worker",
+        *("--bootstrap-servers", kafka.bootstrap_servers),
+        *("--input-topic", "nowhere", "--metrics-port", "0"),
+    )
+    assert run.status == 1
+    assert "nowhere" in run.sentence
+    assert "rpbert topics create" in run.sentence
+
+
+def test_a_worker_without_its_release_says_so(rpbert_process: Rpbert, kafka: Any, make_topics: Any) -> None:
+    raw, entities, dead = make_topics("raw", "entities", "dlq")
+    run = rpbert_process(
+        "worker",
+        *("--bootstrap-servers", kafka.bootstrap_servers, "--metrics-port", "0"),
+        *("--input-topic", raw, "--output-topic", entities, "--dead-letter-topic", dead),
+        *("--release", "no-such-release"),
+    )
+    assert run.status == 1
+    assert "no-such-release" in run.sentence
+    assert "--release" in run.sentence
+
+
+def test_topics_are_created_once(rpbert: Rpbert, kafka: Any) -> None:
+    words = ["topics", "create", "--bootstrap-servers", kafka.bootstrap_servers]
+    words += ["--partitions", "3", "--replication-factor", "1"]
+    words += ["--input-topic", "cli.raw", "--output-topic", "cli.out", "--dead-letter-topic", "cli.dlq"]
+    assert rpbert(*words).output.count("created") == 3
+    assert rpbert(*words).output.count("was there already") == 3
+
+
+def test_too_many_copies_are_refused_in_one_sentence(rpbert: Rpbert, kafka: Any) -> None:
+    run = rpbert(
+        *("topics", "create", "--bootstrap-servers", kafka.bootstrap_servers),
+        *("--replication-factor", "3", "--input-topic", "cli.never"),
+    )
+    assert run.status == 1
+    assert "replication factor 3" in run.sentence
+
+
+def test_produced_posts_are_seen_by_a_reader(rpbert: Rpbert, kafka: Any, topic: str) -> None:
+    posts = '{"id": "1", "text": "a"}\n\n{"id": "2", "text": "b"}\n'
+    run = rpbert(
+        *("produce", "-", "--bootstrap-servers", kafka.bootstrap_servers, "--input-topic", topic), stdin=posts
+    )
+    assert run.output == f"2 posts produced to {topic}\n"
+    read = rpbert(
+        *("tail", "--json", "--from-start", "--limit", "2"),
+        *("--bootstrap-servers", kafka.bootstrap_servers, "--output-topic", topic),
+    )
+    assert [json.loads(line)["id"] for line in read.output.splitlines()] == ["1", "2"]
+
+
+def test_a_wrong_line_is_named_and_nothing_is_sent(rpbert: Rpbert, tmp_path: Path) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_text('{"id": "1", "text": "a"}\n{"id": 2, "text": "b"}\n', encoding="utf-8")
+    run = rpbert("produce", str(file), "--bootstrap-servers", "127.0.0.1:1")
+    assert run.status == 1
+    assert f"{file}, line 2: The field id must be a string; it is 2." in run.sentence
+
+
+def test_schemas_are_printed(rpbert: Rpbert) -> None:
+    schema = json.loads(rpbert("schemas", "tagged_post").output)
+    assert schema["title"] == "TaggedPost"
+
+
+def test_one_post_is_tagged_without_kafka(rpbert: Rpbert, tiny_release: Path, tmp_path: Path) -> None:
+    run = rpbert("tag", "Anita Borg speaks in Lisbon", "--release", str(tiny_release), "--json")
+    result = json.loads(run.output)
+    assert result["release"] == {"name": "tiny", "version": "1"}
+    for entity in result["entities"]:
+        assert "Anita Borg speaks in Lisbon"[entity["start"] : entity["end"]] == entity["text"]
+    run = rpbert("tag", "x", "--release", str(tiny_release), "--image", str(tmp_path / "none.jpg"))
+    assert run.status == 1
+    assert "none.jpg" in run.sentence

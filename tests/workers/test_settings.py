@@ -1,0 +1,57 @@
+from ipaddress import ip_network
+
+import pytest
+from pydantic import ValidationError
+
+from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
+
+
+def test_private_networks_are_closed_by_default() -> None:
+    assert PictureSettings().allow_network == ()
+
+
+def test_networks_are_read_as_cidr() -> None:
+    settings = PictureSettings.model_validate({"allow_network": ["10.0.0.0/8", "fd00::/8"]})
+    assert settings.allow_network == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+def test_sasl_goes_to_the_clients_and_its_password_into_no_text() -> None:
+    settings = KafkaSettings.model_validate(
+        {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_username": "tagger",
+            "sasl_password": "between us",
+            "ssl_cafile": "ca.pem",
+        }
+    )
+    options = settings.client()
+    assert "between us" in options.values()
+    assert options["ssl_cafile"] == "ca.pem"
+    assert "between us" not in repr(settings)
+
+
+def test_plain_clients_get_no_security_options() -> None:
+    assert set(KafkaSettings().client()) == {"bootstrap_servers", "client_id", "security_protocol"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"security_protocol": "SASL_SSL"}, "sasl_mechanism, sasl_username and sasl_password"),
+        ({"sasl_mechanism": "PLAIN"}, "SASL_SSL or SASL_PLAINTEXT, not PLAINTEXT"),
+    ],
+)
+def test_half_a_sasl_is_refused(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        KafkaSettings.model_validate(given)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="grup_id"):
+        WorkerSettings.model_validate({"grup_id": "x"})
+
+
+def test_a_drain_is_shorter_than_the_session() -> None:
+    with pytest.raises(ValidationError, match="drain_timeout"):
+        WorkerSettings.model_validate({"drain_timeout": 60})
