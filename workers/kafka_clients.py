@@ -76,8 +76,10 @@ def plain_producer(settings: KafkaSettings) -> KafkaProducer:
     )
 
 
-def reading_consumer(settings: KafkaSettings, *, from_start: bool) -> KafkaConsumer:
-    """A consumer without a group that sees only committed records.
+def reading_consumer(
+    settings: KafkaSettings, *, from_start: bool, group_id: str | None = None
+) -> KafkaConsumer:
+    """A consumer that sees only committed records and joins no group; it may commit offsets for one.
 
     Raises:
         SetupError: no broker answers.
@@ -86,7 +88,7 @@ def reading_consumer(settings: KafkaSettings, *, from_start: bool) -> KafkaConsu
         settings,
         KafkaConsumer,
         bootstrap_timeout_ms=_BOOTSTRAP_MS,
-        group_id=None,
+        group_id=group_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest" if from_start else "latest",
         isolation_level="read_committed",

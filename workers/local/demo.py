@@ -79,11 +79,10 @@ class Demo:
             admin = kafka_clients.admin(self.kafka)
             starting.callback(admin.close)
             create_topics(admin, self.kafka, partitions=_PARTITIONS, replication_factor=_BROKERS_OWN_DEFAULT)
-            self.stream = Stream(self.kafka)
-            starting.callback(self.stream.close)
             # On the user's brokers the worker begins where we do, and leaves older posts alone.
             group = f"rpbert-demo-{uuid4().hex[:8]}"
-            admin.alter_group_offsets(group, self.stream.input_ends())
+            self.stream = Stream(self.kafka, group_id=group)
+            starting.callback(self.stream.close)
             self._progress("the worker: loading its model release")
             worker = WorkerProcess(self._worker_flags(group), directory / "worker.log")
             starting.callback(worker.stop)

@@ -23,6 +23,9 @@ class ServerProcess:
         name: How messages call it, such as `Apache Kafka broker 1`.
         command: Absolute path of the program and its arguments.
         log_path: Where its standard output and error go, appended over restarts.
+
+    Attributes:
+        exit_status: How it ended when it was last stopped or killed; negative for a signal's number.
     """
 
     def __init__(self, name: str, command: Sequence[str], log_path: Path) -> None:
@@ -31,6 +34,7 @@ class ServerProcess:
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self.exit_status: int | None = None
 
     @property
     def running(self) -> bool:
@@ -95,7 +99,7 @@ class ServerProcess:
     def _release(self) -> None:
         if self._process is None:
             return
-        self._process.wait()
+        self.exit_status = self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None

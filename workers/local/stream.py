@@ -40,14 +40,20 @@ class Answer:
 class Stream:
     """Reads the three topics from their present ends and joins each outcome with its post."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, *, group_id: str) -> None:
         """Take a place at the end of the topics, which must exist.
+
+        Args:
+            settings: how to reach Kafka, and the topics.
+            group_id: a new consumer group; it is given the same place, so that its members begin there.
 
         Raises:
             SetupError: no broker answers.
         """
         self._settings = settings
-        self._consumer: KafkaConsumer = kafka_clients.reading_consumer(settings, from_start=False)
+        self._consumer: KafkaConsumer = kafka_clients.reading_consumer(
+            settings, from_start=False, group_id=group_id
+        )
         topics = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
         partitions = [
             TopicPartition(topic, number)
@@ -56,18 +62,15 @@ class Stream:
         ]
         self._consumer.assign(partitions)
         self._consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            self._consumer.position(partition)
+        self._consumer.commit(
+            {
+                partition: OffsetAndMetadata(self._consumer.position(partition), "", -1)
+                for partition in partitions
+            }
+        )
         self._posts: OrderedDict[Place, tuple[Post | None, float]] = OrderedDict()
         # A result may be fetched before its post is: they come from different partitions.
         self._early: OrderedDict[Place, TaggedPost | DeadLetter] = OrderedDict()
-
-    def input_ends(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Where the partitions of the input topic end now, as offsets that a group may be given."""
-        inputs = [each for each in self._consumer.assignment() if each.topic == self._settings.input_topic]
-        return {
-            partition: OffsetAndMetadata(self._consumer.position(partition), "", -1) for partition in inputs
-        }
 
     def close(self) -> None:
         """Let go of the broker."""

@@ -45,6 +45,11 @@ class WorkerProcess:
         """Whether it was started and has not ended."""
         return self._process.running
 
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended when it was last stopped or killed; negative for a signal's number."""
+        return self._process.exit_status
+
     def launch(self) -> Self:
         """Start it and return at once."""
         self._process.launch()
