@@ -82,6 +82,9 @@ class KafkaCluster:
                 self.kill()
                 if attempt == _PORT_ATTEMPTS or self._port is not None:
                     raise
+            except BaseException:
+                self.kill()
+                raise
             else:
                 return
 

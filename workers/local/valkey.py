@@ -167,7 +167,8 @@ class ValkeyServer:
             log = process.log_since_start.strip()
             if "Address already in use" in log:
                 raise PortTakenError(f"Port {self.port} for Valkey was taken by another process")
-            raise LocalServiceError(f"Valkey ended while starting: {log.splitlines()[-1:] or 'no log'}")
+            last = log.splitlines()[-1] if log else "it logged nothing"
+            raise LocalServiceError(f"Valkey ended while starting: {last}")
         try:
             with redis.Redis(
                 host=LOOPBACK, port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)

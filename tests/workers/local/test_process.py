@@ -52,7 +52,7 @@ def processes() -> dict[int, str]:
     """Process id and command line of everything that runs; what ended and only waits for init does not."""
     if not Path("/proc/self/stat").exists():
         command = ["/bin/ps", "-axww", "-o", "pid=,stat=,args="]
-        listed = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - our own
+        listed = subprocess.run(command, capture_output=True, check=True)
         rows = [line.split(None, 2) for line in listed.stdout.decode().splitlines()]
         return {int(row[0]): row[-1] for row in rows if not row[1].startswith("Z")}
     found = {}
@@ -79,7 +79,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_server_is_killed_when_its_parent_is_killed(log: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603 - our own
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         server = int(parent.stdout.readline())
         # The thread that forked has ended; the server must not have.
