@@ -120,7 +120,6 @@ class Loader:
             return Picture(str(url), ImageStatus.UNREACHABLE)
 
     async def _obtain(self, url: URL, memory: Memory) -> Picture:
-        status = ImageStatus.UNREACHABLE
         try:
             with self._metrics.stage("fetch"):
                 data = await self._fetcher.fetch(url)
@@ -128,16 +127,14 @@ class Loader:
             # The same picture may have come under another URL; under this one that was asked already.
             features = await self._cache.features(content) if content != memory.content else None
             pixels = await self._decode(data) if features is None else None
-            status = ImageStatus.OK
         except NoPicture as lost:
-            status = lost.status
-            if status not in _NOT_REMEMBERED:
-                self._cache.remember_failure(str(url), status)
+            self._metrics.fetches.labels(lost.status.value).inc()
+            if lost.status not in _NOT_REMEMBERED:
+                self._cache.remember_failure(str(url), lost.status)
             raise
-        finally:
-            self._metrics.fetches.labels(status.value).inc()
+        self._metrics.fetches.labels(ImageStatus.OK.value).inc()
         self._cache.remember_content(str(url), content)
-        return Picture(str(url), status, content, pixels=pixels, features=features)
+        return Picture(str(url), ImageStatus.OK, content, pixels=pixels, features=features)
 
     async def _decode(self, data: bytes) -> Pixels:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode_now, data)

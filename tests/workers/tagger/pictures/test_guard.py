@@ -64,6 +64,7 @@ HOSTILE = {
     "dot only": ("http://./", "host"),
     "label too long": (f"http://{'a' * 64}.example/", "host"),
     "name too long": (f"http://{'a.' * 130}example/", "host"),
+    "name too long, in another script": ("http://" + "\u0e33" * 8_000, "host"),
     "IPvFuture": ("http://[v1.fe]/", "host"),
     # Addresses in odd clothes.
     "decimal": ("http://2130706433/", "host"),
