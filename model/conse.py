@@ -1,8 +1,8 @@
 """A first guess at the projection: each block as the names of what an ImageNet classifier sees in it.
 
-After ConSE (Norouzi et al. 2014), at the encoder's input: a block's classes, weighted by their probability,
-give the mean of their names' word embeddings. One linear layer is fitted to that in closed form, so that
-pictures begin in the space of words and [CLS] finds them sooner.
+After ConSE (Norouzi et al. 2014), at the encoder's input and linear: a block becomes the sum of the class
+names' word embeddings, weighted by the class scores. Pictures then begin in the space of words, and [CLS]
+finds them sooner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch import Tensor
 from model.rpbert import RpBert
 
 _CLASSES: Final = 1000
-_RIDGE: Final = 1e-2
 
 
 def class_names() -> list[str]:
@@ -35,25 +34,21 @@ def name_embeddings(model: RpBert, tokenizer: Tokenizer, names: list[str]) -> Te
 
 
 @torch.no_grad()
-def fit_projection(
-    model: RpBert, tokenizer: Tokenizer, regions: Tensor, classifier: tuple[Tensor, Tensor]
-) -> None:
-    """Set the model's projection by ridge regression.
+def fit_projection(model: RpBert, tokenizer: Tokenizer, regions: Tensor, classifier: Tensor) -> None:
+    """Set the model's projection so that blocks lie about as word embeddings do.
 
     Args:
         model: whose `project` is set.
         tokenizer: for the names.
-        regions: `(pictures, BLOCKS, channels)` of some pictures.
-        classifier: weight `(1000, channels)` and bias `(1000,)` of the backbone's ImageNet classifier.
+        regions: `(pictures, BLOCKS, channels)` of some pictures, for centre and scale.
+        classifier: `(1000, channels)` weight of the backbone's ImageNet classifier; its bias would fall
+            to the centring.
     """
-    weight, bias = classifier
-    blocks = regions.float().flatten(0, 1)
+    words = model.encoder.embeddings.words.weight
     names = name_embeddings(model, tokenizer, class_names())
-    wanted = (blocks @ weight.T + bias).softmax(dim=-1) @ names
-    centre, middle = blocks.mean(dim=0), wanted.mean(dim=0)
-    around = blocks - centre
-    gram = around.T @ around
-    gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
-    fitted = torch.linalg.solve(gram, around.T @ (wanted - middle))
-    model.project.weight.copy_(fitted.T)
-    model.project.bias.copy_(middle - centre @ fitted)
+    # What all classes share says nothing about a block.
+    projection = (names - names.mean(dim=0)).T @ classifier
+    blocks = regions.float().flatten(0, 1)
+    scale = words.std(dim=0).mean() / (blocks @ projection.T).std(dim=0).mean()
+    model.project.weight.copy_(scale * projection)
+    model.project.bias.copy_(words.mean(dim=0) - scale * projection @ blocks.mean(dim=0))

@@ -35,16 +35,18 @@ def start(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
     state = efficientnet_lite0() if config.vision.backbone == "efficientnet_lite0" else _resnet152()
     backbone = model.vision.network.state_dict()
     model.vision.network.load_state_dict({name: state[name] for name in backbone})
-    return model, Tokenizer.from_file(str(directory / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return model, tokenizer
 
 
-def classifier(config: RpBertConfig) -> tuple[Tensor, Tensor]:
-    """Weight `(1000, channels)` and bias `(1000,)` of the ImageNet classifier over the backbone."""
+def classifier(config: RpBertConfig) -> Tensor:
+    """Weight `(1000, channels)` of the ImageNet classifier over the backbone."""
     if config.vision.backbone == "efficientnet_lite0":
-        state = efficientnet_lite0()
-        return state["classifier.weight"], state["classifier.bias"]
-    network = _pretrained_resnet152()
-    return network.fc.weight.detach(), network.fc.bias.detach()
+        return efficientnet_lite0()["classifier.weight"]
+    weight: Tensor = _pretrained_resnet152().fc.weight.detach()
+    return weight
 
 
 def _bert_directory(source: str) -> Path:

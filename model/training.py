@@ -96,7 +96,7 @@ class _Training:
         self.sentences = read_all(settings.train)
         self.dev = {str(path): read_conll(path) for path in settings.dev}
         self.gallery, self.held_out = self._galleries()
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
         steps = settings.epochs * math.ceil(len(self.sentences) / settings.batch_size)
         if self.gallery:
             steps += settings.epochs * math.ceil(2 * len(self.gallery.captions) / settings.batch_size)

@@ -163,9 +163,10 @@ def window_spans(pieces: Sequence[int], *, room: int, overlap: int) -> list[tupl
     ends = np.cumsum(pieces, dtype=np.int64)
     starts = ends - np.asarray(pieces, np.int64)
     spans = [(0, int(np.searchsorted(ends, room, side="right")))]
-    while (last := spans[-1])[1] < len(pieces):
-        covered = int(ends[last[1] - 1])
-        first = max(int(np.searchsorted(starts, covered - overlap)), last[0] + 1)
+    while (behind := spans[-1][1]) < len(pieces):
+        # As much of the last window as is wanted, as far as the next word still fits behind it.
+        shared = max(ends[behind - 1] - overlap, ends[behind] - room)
+        first = int(np.searchsorted(starts, shared))
         spans.append((first, int(np.searchsorted(ends, starts[first] + room, side="right"))))
     return spans
 

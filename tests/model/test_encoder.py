@@ -1,0 +1,56 @@
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from model.encoder import Encoder, from_bert
+from tests.model.tiny import tiny_config
+
+CONFIG = tiny_config().encoder
+
+
+@pytest.fixture(scope="module")
+def bert() -> BertModel:
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=CONFIG.vocab_size,
+        hidden_size=CONFIG.hidden,
+        num_hidden_layers=CONFIG.layers,
+        num_attention_heads=CONFIG.heads,
+        intermediate_size=CONFIG.intermediate,
+        max_position_embeddings=CONFIG.max_positions,
+        initializer_range=0.2,
+    )
+    model = BertModel(config)
+    model.train(mode=False)
+    return model
+
+
+@pytest.fixture(scope="module")
+def encoder(bert: BertModel) -> Encoder:
+    encoder = Encoder(CONFIG).eval()
+    encoder.load_state_dict(from_bert(dict(bert.state_dict())))
+    return encoder
+
+
+@torch.inference_mode()
+def read(encoder: Encoder, ids: torch.Tensor, mask: torch.Tensor, rows: int) -> torch.Tensor:
+    text = encoder.embeddings.text(ids)
+    nothing = text.new_zeros(len(ids), 0, 49, CONFIG.hidden)
+    output: torch.Tensor = encoder(text, mask, nothing, text.new_zeros(len(ids), 0), rows)
+    return output
+
+
+def test_text_alone_is_read_as_hugging_face_s_bert_reads_it(bert: BertModel, encoder: Encoder) -> None:
+    torch.manual_seed(2)
+    ids = torch.randint(1, CONFIG.vocab_size, (5, 17))
+    mask = torch.arange(17) < torch.tensor([17, 3, 9, 1, 16])[:, None]
+    with torch.inference_mode():
+        theirs = bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    ours = read(encoder, ids, mask, rows=17)
+    torch.testing.assert_close(ours[mask], theirs[mask], atol=1e-5, rtol=0)
+
+
+def test_fewer_rows_are_the_same_rows(encoder: Encoder) -> None:
+    ids = torch.randint(1, CONFIG.vocab_size, (3, 12))
+    mask = torch.ones(3, 12, dtype=torch.bool)
+    torch.testing.assert_close(read(encoder, ids, mask, rows=1), read(encoder, ids, mask, rows=12)[:, :1])

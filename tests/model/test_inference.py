@@ -1,0 +1,134 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from model.config import BLOCKS, GateKind
+from model.inference import Tagger, TagRequest
+from model.release import ReleaseError
+from tests.model.tiny import CHANNELS, some_regions, tagger_of, tiny_model
+
+TEXT = "anita borg speaks in lisbon tonight #nba @nasa https://x.org/abc"
+
+
+def mixed_requests(tagger: Tagger) -> list[TagRequest]:
+    """32 posts of mixed lengths, some of several windows, with 0 to 4 pictures."""
+    words = TEXT.split()
+    return [
+        TagRequest(
+            tagger.prepare(" ".join((words * 9)[: 1 + (7 * index) % 61])),
+            tuple(some_regions(index, index % 5)),
+        )
+        for index in range(32)
+    ]
+
+
+@pytest.mark.parametrize("gate", GateKind)
+def test_a_post_s_result_does_not_depend_on_its_batch(gate: GateKind) -> None:
+    tagger = tagger_of(tiny_model(gate))
+    requests = mixed_requests(tagger)
+    together = tagger.tag(requests)
+    assert any(len(request.text.windows) > 1 for request in requests)
+    for request, beside in zip(requests, together, strict=True):
+        (alone,) = tagger.tag([request])
+        assert [(e.type, e.start, e.end) for e in alone.entities] == [
+            (e.type, e.start, e.end) for e in beside.entities
+        ]
+        scores = [[entity.score for entity in tagging.entities] for tagging in (alone, beside)]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-3)
+        assert alone.relevance == pytest.approx(beside.relevance, abs=1e-3)
+
+
+def test_entities_are_slices_of_the_text_in_order_and_apart(tagger: Tagger) -> None:
+    text = "  Zu\u0308rich 👩🏽‍🚀 東京 \x00 @nasa\n\n" + TEXT
+    (tagging,) = tagger.tag([TagRequest(tagger.prepare(text))])
+    assert tagging.entities
+    behind = 0
+    for entity in tagging.entities:
+        assert entity.text == text[entity.start : entity.end]
+        assert behind <= entity.start
+        assert 0 < entity.score <= 1
+        behind = entity.end
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "\u200b"])
+def test_an_empty_text_comes_out_without_entities_or_fails_nothing(tagger: Tagger, text: str) -> None:
+    (tagging,) = tagger.tag([TagRequest(tagger.prepare(text), tuple(some_regions(1)))])
+    assert len(tagging.relevance) == 1
+    assert not tagging.entities or text == "\u200b"
+
+
+def test_as_many_out_as_in(tagger: Tagger) -> None:
+    assert tagger.tag([]) == []
+    requests = mixed_requests(tagger)
+    assert [len(tagging.relevance) for tagging in tagger.tag(requests)] == [len(r.pictures) for r in requests]
+
+
+def test_no_entity_is_lost_or_doubled_at_a_seam() -> None:
+    """In a long text every repetition far from an end is tagged as every other one."""
+    tagger = tagger_of(tiny_model(window=60, overlap=28))
+    text = "ab cd ef gh " * 60
+    prepared = tagger.prepare(text)
+    assert len(prepared.windows) > 4
+    (tagging,) = tagger.tag([TagRequest(prepared)])
+    spans = [(entity.start, entity.end) for entity in tagging.entities]
+    assert len(spans) == len(set(spans))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+def test_the_length_counts_all_windows(tagger: Tagger) -> None:
+    prepared = tagger.prepare("a " * 100)
+    assert prepared.length == sum(len(window) for window in prepared.windows) > 100
+
+
+def test_relevance_is_the_soft_score_whatever_the_gate() -> None:
+    hard, soft = tagger_of(tiny_model(GateKind.GUMBEL)), tagger_of(tiny_model(GateKind.SOFT))
+    requests = [TagRequest(hard.prepare(TEXT), tuple(some_regions(1, 3)))]
+    scores = [tagger.tag(requests)[0].relevance for tagger in (hard, soft)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert all(0 < score < 1 for score in scores[0])
+
+
+def test_pictures_are_described_one_by_one_or_together(tagger: Tagger) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    pixels.setflags(write=False)
+    together = tagger.describe(pixels)
+    assert together.shape == (3, BLOCKS, CHANNELS)
+    assert together.dtype == np.float16
+    np.testing.assert_allclose(tagger.describe(pixels[1:2])[0], together[1], atol=1e-2)
+
+
+def test_more_pictures_than_a_post_can_have_are_an_error(tagger: Tagger) -> None:
+    with pytest.raises(ValueError, match="at most 4 pictures"):
+        tagger.tag([TagRequest(tagger.prepare(TEXT), tuple(some_regions(1, 5)))])
+
+
+def test_the_tagger_runs_in_bf16_and_keys_its_features_apart(release_directory: object) -> None:
+    exact, again, rough = (
+        Tagger.load(str(release_directory), device="cpu", dtype=dtype)
+        for dtype in ("float32", "float32", "bfloat16")
+    )
+    for tagger in (exact, rough):
+        tagger.warm_up()
+    assert exact.backbone_digest == again.backbone_digest != rough.backbone_digest
+    request = TagRequest(exact.prepare(TEXT), tuple(some_regions(4)))
+    assert rough.tag([request])[0].relevance == pytest.approx(exact.tag([request])[0].relevance, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"device": "abacus"}, "device 'abacus'"), ({"dtype": "int3"}, "dtype 'int3'")],
+)
+def test_a_device_or_dtype_that_is_not_there_is_named(
+    release_directory: object, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ReleaseError, match=message):
+        Tagger.load(str(release_directory), **options)
+
+
+def test_text_only_posts_take_one_pass(tagger: Tagger) -> None:
+    passes: list[int] = []
+    hook = tagger._model.encoder.register_forward_hook(lambda _, __, output: passes.append(len(output)))
+    tagger.tag([TagRequest(tagger.prepare("a b")), TagRequest(tagger.prepare("c"))])
+    hook.remove()
+    assert passes == [2]

@@ -1,0 +1,119 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.batch import Batch, collate
+from model.config import GateKind
+from model.rpbert import RpBert
+from model.words import WordPieces
+from tests.model.tiny import CHANNELS, some_regions, tiny_model, tiny_tokenizer
+
+TEXTS = ("new york is loud", "a b c", "so many words stand here in one small line", "x")
+
+
+def batch_of(texts: list[str], pictures: list[int]) -> Batch:
+    pieces = WordPieces(tiny_tokenizer(), window=60, overlap=8)
+    return collate(
+        [pieces.prepare(text) for text in texts],
+        [some_regions(seed, count) for seed, count in enumerate(pictures)],
+        channels=CHANNELS,
+    )
+
+
+def judge(model: RpBert, verdict: float) -> RpBert:
+    """Make the relation head say the same of every picture: above 0 related, below 0 not."""
+    with torch.no_grad():
+        model.relation.weight.zero_()
+        model.relation.bias.copy_(torch.tensor([0.0, verdict]))
+    return model
+
+
+@torch.inference_mode()
+def run(model: RpBert, batch: Batch) -> tuple[Tensor, Tensor]:
+    logits, emissions = model(batch)
+    return logits, emissions
+
+
+def test_a_shut_gate_leaves_exactly_the_text() -> None:
+    model = judge(tiny_model(), -5.0)
+    _, beside = run(model, batch_of(list(TEXTS), [1, 0, 4, 2]))
+    _, alone = run(model, batch_of(list(TEXTS), [0, 0, 0, 0]))
+    assert torch.equal(beside, alone)
+
+
+def test_an_open_gate_lets_the_picture_in() -> None:
+    model = judge(tiny_model(), 5.0)
+    _, beside = run(model, batch_of(["new york"], [1]))
+    _, alone = run(model, batch_of(["new york"], [0]))
+    assert not torch.allclose(beside, alone, atol=1e-3)
+
+
+def test_a_soft_gate_of_almost_nothing_still_is_not_nothing() -> None:
+    model = judge(tiny_model(GateKind.SOFT), -3.0)
+    _, beside = run(model, batch_of(["new york"], [1]))
+    _, alone = run(model, batch_of(["new york"], [0]))
+    assert not torch.equal(beside, alone)
+
+
+def test_one_picture_is_the_paper() -> None:
+    """Section 3 written out for one post and one picture, without batch, windows or slots."""
+    model = tiny_model(GateKind.SOFT)
+    batch = batch_of(["new york is loud"], [1])
+    logits, emissions = run(model, batch)
+
+    embeddings, n = model.encoder.embeddings, batch.ids.shape[1]
+    with torch.inference_mode():
+        text = embeddings.norm(
+            embeddings.words(batch.ids) + embeddings.positions.weight[:n] + embeddings.segments.weight[0]
+        )
+        projected = model.project(batch.regions.float())
+        visual = embeddings.norm(projected + embeddings.positions.weight[n] + embeddings.segments.weight[1])
+        everything = torch.ones(1, 1, 1, n + 49, dtype=torch.bool)
+
+        def bert(hidden: Tensor) -> Tensor:
+            for layer in model.encoder.layers:
+                hidden = layer(hidden, everything, hidden.shape[1])
+            return hidden
+
+        r = model.relation(bert(torch.cat((text, visual), 1))[:, 0]).softmax(-1)[0, 1]
+        output = bert(torch.cat((text, r * visual), 1))
+        vectors = torch.cat((text, output[:, :n]), -1)[:, batch.places[0]]
+        expected = model.tagger(vectors, batch)
+    assert logits.softmax(-1)[0, 1].item() == pytest.approx(r.item(), abs=1e-6)
+    torch.testing.assert_close(emissions, expected, atol=1e-5, rtol=0)
+
+
+def test_the_order_of_pictures_changes_their_scores_order_and_nothing_else() -> None:
+    model = tiny_model(GateKind.SOFT)
+    batch = batch_of(["new york"], [3])
+    turned = dataclasses.replace(batch, regions=batch.regions.flip(0))
+    logits, emissions = run(model, batch)
+    logits_turned, emissions_turned = run(model, turned)
+    torch.testing.assert_close(logits.flip(0), logits_turned, atol=1e-5, rtol=0)
+    torch.testing.assert_close(emissions, emissions_turned, atol=1e-5, rtol=0)
+
+
+def test_gradients_reach_every_part_that_the_paper_trains() -> None:
+    model = tiny_model(GateKind.SOFT).train()
+    batch = batch_of(list(TEXTS), [1, 1, 1, 1])
+    pixels = torch.randint(0, 255, (4, 224, 224, 3), dtype=torch.uint8)
+    batch = dataclasses.replace(batch, regions=model.vision(pixels))
+    _, emissions = model(batch)
+    tags = torch.zeros(emissions.shape[:2], dtype=torch.long)
+    torch.autograd.backward(model.tagging_loss(emissions, tags, batch.word_counts))
+    for part in (model.relation, model.project, model.encoder, model.vision, model.tagger):
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+
+
+def test_likelihood_of_gold_rises_with_its_emissions() -> None:
+    model = tiny_model()
+    counts = torch.tensor([3, 2])
+    tags = torch.tensor([[1, 2, 0], [0, 3, 0]])
+    flat = torch.zeros(2, 3, len(model.config.tags))
+    told = flat.scatter(2, tags[..., None], 4.0)
+    losses = [model.tagging_loss(emissions, tags, counts).item() for emissions in (flat, told)]
+    assert losses[1] < losses[0]
+    assert np.isfinite(losses).all()
