@@ -13,7 +13,7 @@ import pytest
 import torch
 from kafka import KafkaAdminClient
 from tokenizers import Tokenizer
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from model.config import PRESETS, EncoderConfig, RpBertConfig, TaggerConfig
 from model.release import save_release

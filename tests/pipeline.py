@@ -17,6 +17,8 @@ from workers.local.worker_process import WorkerProcess
 
 PATIENCE_SECONDS: Final = 120.0
 
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
 
 @dataclass
 class Pipeline:
@@ -49,9 +51,7 @@ class Pipeline:
         self.stack.callback(worker.stop)
         return worker.wait_ready() if ready else worker
 
-    def produce(
-        self, records: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
-    ) -> list[tuple[int, int]]:
+    def produce(self, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Produce (key, value, headers) and return where each stands: (partition, offset)."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap_servers)
         try:

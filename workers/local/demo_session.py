@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from threading import Event, Thread
 from uuid import uuid4
@@ -28,6 +29,8 @@ def show(*, stay: bool, bootstrap_servers: str | None, redis_url: str | None, re
         SetupError: a part could not start, or a post is missing.
     """
     console = Console(highlight=False)
+    # Whoever ends us by SIGTERM wants the servers and their folders gone too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with console.status("starting") as status:
             progress = status.update if console.is_terminal else console.print

@@ -1,0 +1,80 @@
+"""`rpbert demo` as a newcomer runs it, and with servers of the user's own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from workers.local import demo as demo_module
+from workers.local.demo import Demo
+from workers.local.kafka import KafkaCluster
+from workers.local.samples import sample_posts
+from workers.local.valkey import ValkeyServer
+
+SAMPLES = len(sample_posts(lambda name: f"http://host/{name}"))
+
+
+def start(*flags: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "workers.cli", "demo", *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def test_the_demo_ends_by_itself_with_every_post_out() -> None:
+    process = start()
+    output, _ = process.communicate(timeout=170)
+    assert process.returncode == 0, output
+    assert f"{SAMPLES} posts in, {SAMPLES} out" in output
+    assert "release small/" in output
+    assert "missing.jpg: http error, text only" in output
+
+
+def test_the_demo_uses_the_user_s_servers(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
+    process = start("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
+    output, _ = process.communicate(timeout=170)
+    assert process.returncode == 0, output
+    assert f"{SAMPLES} posts in, {SAMPLES} out" in output
+    assert "starting one broker" not in output
+
+
+def test_typed_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
+    process = start("--stay", "--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if "or type a post" in line:
+            process.stdin.write("Typed by hand from Reykjavik\n")
+            process.stdin.flush()
+        if "Typed by hand" in line:
+            process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert "Typed by hand" in seen
+    assert process.returncode == 0
+
+
+def test_a_missing_post_is_named(
+    kafka: KafkaCluster, valkey: ValkeyServer, tiny_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_module, "_PATIENCE_SECONDS", 3.0)
+    console = Console(record=True, width=200)
+    with Demo(
+        bootstrap_servers=kafka.bootstrap_servers,
+        redis_url=valkey.url,
+        release=str(tiny_release),
+        progress=lambda _: None,
+        console=console,
+    ) as running:
+        running.worker.kill()
+        assert not running.run_samples(sample_posts(running.pictures.url_of)[:2])
+    assert "missing after 3 s: sample-01, sample-02" in console.export_text()

@@ -1,0 +1,49 @@
+"""Same post, same answer: alone, among 31 others of mixed lengths, its picture fresh or cached."""
+
+import json
+
+import pytest
+
+from schemas import TaggedPost
+from tests.end_to_end.posts import two_hundred_posts
+from tests.pipeline import Pipeline
+from workers.local.picture_host import PictureHost
+from workers.local.samples import picture_bytes, picture_names
+
+
+@pytest.mark.parametrize("release", ["small", "tiny"])
+def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, release: str) -> None:
+    if release == "small":
+        pipeline.release = release
+    urls = [picture_host.add(name, picture_bytes(name)) for name in picture_names()]
+    # One wait for all: whatever is produced together is tagged together.
+    worker = pipeline.worker("--batch-wait-ms", "1500", "--batch-posts", "32", "--batch-tokens", "1000000")
+    post: dict[str, object] = {
+        "id": "the-post",
+        "text": "Marie Curie's notebooks leave Paris for Warsaw, says the Louvre 🚀 #history",
+        "image_urls": [urls[0], urls[3]],
+    }
+    others = two_hundred_posts(urls)[:174:6]
+    others += [{"id": "long", "text": "Kyiv to Lviv by train. " * 60}, {"id": "short", "text": "Oslo"}]
+    assert len(others) == 31
+
+    def answer(batch: list[dict[str, object]], expected: int) -> TaggedPost:
+        pipeline.produce([(b"same", json.dumps(each).encode(), []) for each in batch])
+        results = [result for _, result in pipeline.results(expected)]
+        assert len(results) == expected
+        return [result for result in results if result.id == "the-post"][-1]
+
+    alone = answer([post], 1)
+    cached = answer([post], 2)
+    among = answer([*others[:15], post, *others[15:]], 34)
+    assert all(hits == 1 for hits in picture_host.hits.values())
+    assert 'rpbert_batch_posts_bucket{le="16.0"} 2.0' in worker.metrics()
+    assert 'rpbert_batch_posts_bucket{le="32.0"} 3.0' in worker.metrics()
+    for other in (cached, among):
+        assert [(e.type, e.start, e.end) for e in other.entities] == [
+            (e.type, e.start, e.end) for e in alone.entities
+        ]
+        assert [e.score for e in other.entities] == pytest.approx([e.score for e in alone.entities], abs=1e-3)
+        assert [image.relevance for image in other.images] == pytest.approx(
+            [image.relevance for image in alone.images], abs=1e-3
+        )
