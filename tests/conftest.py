@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
-import torch
 from kafka import KafkaAdminClient
-from tokenizers import Tokenizer
-from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
-from model.config import PRESETS, EncoderConfig, RpBertConfig, TaggerConfig
 from model.release import save_release
-from model.rpbert import RpBert
+from tests.model.tiny import tiny_model, tiny_tokenizer
 from tests.pipeline import Pipeline
 from workers.local.errors import LocalServiceError
 from workers.local.kafka import KafkaCluster
@@ -120,23 +116,11 @@ def topic(make_topics: MakeTopics) -> str:
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole RpBERT cut down to two narrow layers with random weights: quick, and it tags freely."""
-    torch.manual_seed(20261123)
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    characters = [chr(code) for code in range(33, 127)]
-    vocabulary = [*specials, *characters, *(f"##{character}" for character in characters)]
-    tokenizer = BertWordPieceTokenizer({token: number for number, token in enumerate(vocabulary)})
-    config = RpBertConfig(
-        encoder=EncoderConfig(
-            source="none", vocab_size=len(vocabulary), hidden=32, layers=2, heads=4, intermediate=64
-        ),
-        vision=PRESETS["small"].vision,
-        tagger=TaggerConfig(lstm_hidden=16),
-    )
     directory = tmp_path_factory.mktemp("releases") / "tiny"
     save_release(
         directory,
-        model=RpBert(config),
-        tokenizer=Tokenizer.from_str(tokenizer.to_str()),
+        model=tiny_model(),
+        tokenizer=tiny_tokenizer(),
         name="tiny",
         version="1",
         card="# Random weights, for the tests\n",
