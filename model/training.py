@@ -94,7 +94,7 @@ class _Training:
         self.model.vision.requires_grad_(requires_grad=False).eval()
         self.pieces = WordPieces(self.tokenizer, window=config.window, overlap=config.overlap)
         self.sentences = read_all(settings.train)
-        self.dev = {str(path): read_conll(path) for path in settings.dev}
+        self.dev = {_shown(path): read_conll(path) for path in settings.dev}
         self.gallery, self.held_out = self._galleries()
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
         steps = settings.epochs * math.ceil(len(self.sentences) / settings.batch_size)

@@ -34,6 +34,8 @@ def set_up() -> None:
     root.setLevel(logging.INFO)
     # The client reports each reconnection at INFO; what matters to us it raises or logs as a warning.
     logging.getLogger("kafka").setLevel(logging.WARNING)
+    # It warns of each turn above 0.1 s, which the model's use of the interpreter lock makes common.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,6 +1,7 @@
 from ipaddress import ip_network
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from pydantic import ValidationError
 
 from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
@@ -29,6 +30,8 @@ def test_sasl_goes_to_the_clients_and_its_password_into_no_text() -> None:
     assert "between us" in options.values()
     assert options["ssl_cafile"] == "ca.pem"
     assert "between us" not in repr(settings)
+    for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
+        assert set(options) <= set(client.DEFAULT_CONFIG)
 
 
 def test_plain_clients_get_no_security_options() -> None:

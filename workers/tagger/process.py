@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
+from kafka.errors import KafkaError
 
 from model.inference import Tagger
 from model.release import ReleaseError
@@ -70,6 +71,11 @@ def serve(settings: WorkerSettings) -> None:
             work.run()
         except PublisherLost as error:
             raise SetupError(f"this worker can't go on: {error}; start it again") from error
+        except KafkaError as error:
+            raise SetupError(
+                f"Kafka refuses this worker ({type(error).__name__}); what it had not committed is read "
+                "again: check the brokers and the worker's rights, then start it again"
+            ) from error
     _log.info("the worker has stopped")
 
 

