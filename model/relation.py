@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from model.batch import Batch, collate
-from model.datasets import CaptionedPicture
+from model.datasets import CaptionedPicture, DatasetError
 from model.gates import related
 from model.pictures import decode
 from model.rpbert import RpBert
@@ -28,6 +28,7 @@ HELD_OUT: Final = 0.25
 _MISMATCHES: Final = 5
 """Foreign captions that each held-out picture is judged with."""
 
+_LEAST_CONCEPTS: Final = round(2 / HELD_OUT)
 _BATCH: Final = 64
 
 
@@ -55,8 +56,17 @@ class Gallery:
         )
 
     def split(self, seed: int) -> tuple[Gallery, Gallery]:
-        """Training and held-out pictures; a concept is in one of them, whole."""
+        """Training and held-out pictures; a concept is in one of them, whole.
+
+        Raises:
+            DatasetError: too few concepts for a foreign caption on either side.
+        """
         concepts = sorted(set(self.concepts))
+        if len(concepts) < _LEAST_CONCEPTS:
+            raise DatasetError(
+                f"{len(concepts)} folders of captioned pictures are too few: {_LEAST_CONCEPTS} at least, "
+                "so that two are held out"
+            )
         order = np.random.default_rng(seed).permutation(len(concepts))
         held = {concepts[index] for index in order[: round(HELD_OUT * len(concepts))]}
         inside = [index for index, concept in enumerate(self.concepts) if concept not in held]
@@ -72,10 +82,8 @@ class Gallery:
 
     def foreign(self, picture: int, random: np.random.Generator) -> PreparedText:
         """The caption of a picture of another concept."""
-        while True:
-            other = int(random.integers(len(self.concepts)))
-            if self.concepts[other] != self.concepts[picture]:
-                return self.captions[other]
+        others = [index for index, concept in enumerate(self.concepts) if concept != self.concepts[picture]]
+        return self.captions[int(random.choice(others))]
 
 
 def relation_batches(

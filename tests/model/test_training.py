@@ -1,11 +1,13 @@
 """One short run of the whole recipe, from files to a release with its card."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from model.datasets import DatasetError
 from model.inference import Tagger, TagRequest
 from model.training import TrainingSettings, train
 
@@ -19,11 +21,11 @@ def settings(tmp_path: Path) -> TrainingSettings:
     conll = tmp_path / "twitter" / "train.txt"
     conll.parent.mkdir()
     conll.write_text("".join(POST.format(number) for number in range(24)), encoding="utf-8")
-    for index, concept in enumerate(("cats", "dogs", "cars", "trees")):
+    for index, concept in enumerate(("cats", "dogs", "cars", "trees", "cups", "hats", "suns", "bees")):
         folder = tmp_path / "stamps" / concept
         folder.mkdir(parents=True)
         for number in range(2):
-            Image.new("RGB", (20, 20), (60 * index, 100 * number, 90)).save(folder / f"{number}.png")
+            Image.new("RGB", (20, 20), (30 * index, 100 * number, 90)).save(folder / f"{number}.png")
             (folder / f"{number}.txt").write_text(f"One of the {concept}.\n")
     return TrainingSettings(
         train=(conll,),
@@ -63,3 +65,11 @@ def test_the_card_states_the_recipe_and_the_figures_and_no_path_of_the_machine(
     assert "| twitter/train.txt |" in card
     assert "AUC" in card
     assert str(tmp_path) not in card
+
+
+def test_too_few_concepts_to_hold_some_out_are_an_error(settings: TrainingSettings) -> None:
+    assert settings.captioned_pictures is not None
+    for concept in ("cats", "dogs"):
+        shutil.rmtree(settings.captioned_pictures / concept)
+    with pytest.raises(DatasetError, match="6 folders of captioned pictures are too few"):
+        train(settings)
