@@ -124,8 +124,6 @@ class PictureService:
             await asyncio.gather(*posts, return_exceptions=True)
 
     def _begin(self, urls: tuple[str, ...], done: Done) -> None:
-        if self._stop.is_set():
-            return
         post = asyncio.ensure_future(self._serve(urls, done))
         self._posts.add(post)
         post.add_done_callback(self._posts.discard)
