@@ -9,7 +9,7 @@ import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import cyclopts
 import numpy as np
@@ -32,6 +32,8 @@ from model.relation import Gallery, relation_auc, relation_batches
 from model.release import CARD, Release, load_release, save_release, seal
 from model.rpbert import RpBert
 from model.words import WordPieces
+
+_COLDEST: Final = 0.1
 
 
 class TrainingSettings(BaseModel):
@@ -108,6 +110,7 @@ class _Training:
         for epoch in range(1, self.settings.epochs + 1):
             self.model.train()
             self.model.vision.eval()
+            self.model.gumbel_temperature = self._temperature(epoch)
             relation = self._relation_epoch(epoch)
             tagging = self._tagging_epoch(epoch)
             candidate = copy.deepcopy(self.average).eval()
@@ -123,6 +126,11 @@ class _Training:
             if f1 > best_f1:
                 best, best_f1 = candidate, f1
         return self._write(best)
+
+    def _temperature(self, epoch: int) -> float:
+        """Of the Gumbel gate: from 1 in the first epoch to 0.1 in the last (paper, section 3.3)."""
+        share = (epoch - 1) / max(1, self.settings.epochs - 1)
+        return 1 - (1 - _COLDEST) * share
 
     def _galleries(self) -> tuple[Gallery | None, Gallery | None]:
         directory = self.settings.captioned_pictures

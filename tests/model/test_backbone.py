@@ -1,0 +1,31 @@
+import torch
+
+from model.backbone import Backbone
+from model.config import BLOCKS, PRESETS
+from tests.model.tiny import tiny_config
+
+
+@torch.inference_mode()
+def test_every_preset_s_backbone_gives_a_seven_by_seven_grid() -> None:
+    for config in PRESETS.values():
+        backbone = Backbone(config.vision).eval()
+        pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+        assert backbone(pixels).shape == (2, BLOCKS, config.vision.channels)
+
+
+@torch.inference_mode()
+def test_blocks_run_along_the_rows() -> None:
+    backbone = Backbone(tiny_config().vision).eval()
+    pixels = torch.zeros(2, 224, 224, 3, dtype=torch.uint8)
+    pixels[1, :32, -32:] = 255  # the upper right corner
+    plain, marked = backbone(pixels)
+    change = (plain - marked).abs().sum(dim=1).view(7, 7)
+    assert change[:3, 4:].sum() > 1.5 * change[4:, :3].sum()
+
+
+def test_the_digest_is_of_the_weights() -> None:
+    torch.manual_seed(0)
+    backbone, other = Backbone(tiny_config().vision), Backbone(tiny_config().vision)
+    assert backbone.digest() != other.digest()
+    other.load_state_dict(backbone.state_dict())
+    assert backbone.digest() == other.digest()
