@@ -23,6 +23,4 @@ def test_every_field_is_described(name: str) -> None:
 
 
 def test_all_are_written(tmp_path: Path) -> None:
-    assert {path.name for path in write_all(tmp_path / "new")} == {
-        f"{name}.schema.json" for name in EXPORTED
-    }
+    assert {path.name for path in write_all(tmp_path / "new")} == {f"{name}.schema.json" for name in EXPORTED}
