@@ -6,10 +6,11 @@ import sys
 
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from schemas import TaggedPost
 from workers import kafka_clients
-from workers.render import listed, relation
+from workers.render import listed, plain, relation
 from workers.settings import KafkaSettings
 
 
@@ -58,7 +59,6 @@ def _show(console: Console, value: bytes) -> None:
     except ValidationError:
         console.print("a record that is no result of ours", style="yellow")
         return
-    console.print(f"{result.id}", style="bold", end="  ", markup=False)
-    console.print(listed(result.entities))
+    console.print(Text(plain(result.id), style="bold"), listed(result.entities), soft_wrap=True)
     for image in result.images:
-        console.print(relation(image, image.url))
+        console.print(relation(image, image.url), soft_wrap=True)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from rich.console import Console
+from rich.text import Text
 
 from schemas import DeadLetter, ImageStatus, Post, TaggedPost
 from workers import kafka_clients
@@ -24,7 +25,7 @@ from workers.local.samples import picture_bytes, picture_names
 from workers.local.stream import Answer, Place, Stream
 from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import WorkerProcess
-from workers.render import marked, relation
+from workers.render import marked, plain, relation
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
@@ -117,18 +118,16 @@ class Demo:
 
     def show(self, answer: Answer) -> None:
         """Print one result: the marked text, its pictures and the latency."""
-        head = f"{answer.seconds * 1_000:6.0f} ms  "
-        match answer.outcome:
-            case DeadLetter(message=message):
-                self._console.print(f"{head}[red]dead letter[/red] {message}", soft_wrap=True)
-            case TaggedPost() as result:
-                text = answer.post.text if answer.post is not None else ""
-                self._console.print(
-                    f"[dim]{head}[/dim]", marked(text, result.entities), sep="", soft_wrap=True
-                )
-                for image in result.images:
-                    name = urlsplit(image.url).path.rpartition("/")[2] or image.url
-                    self._console.print("         ", relation(image, name), sep="", soft_wrap=True)
+        head = Text(f"{answer.seconds * 1_000:6.0f} ms  ", style="dim")
+        if isinstance(answer.outcome, DeadLetter):
+            letter = Text(f"dead letter: {plain(answer.outcome.message)}", style="red")
+            self._console.print(head, letter, sep="", soft_wrap=True)
+            return
+        text = answer.post.text if answer.post is not None else ""
+        self._console.print(head, marked(text, answer.outcome.entities), sep="", soft_wrap=True)
+        for image in answer.outcome.images:
+            name = urlsplit(image.url).path.rpartition("/")[2] or image.url
+            self._console.print("         ", relation(image, name), sep="", soft_wrap=True)
 
     def run_samples(self, posts: Iterable[Post]) -> bool:
         """Produce the posts, show each result as it arrives, sum up; whether every post came out once."""
