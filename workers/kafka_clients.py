@@ -27,7 +27,7 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
     Raises:
         SetupError: no broker answers.
     """
-    return _connected(
+    consumer = _connected(
         settings.kafka,
         KafkaConsumer,
         bootstrap_timeout_ms=_BOOTSTRAP_MS,
@@ -38,6 +38,8 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
         isolation_level="read_committed",
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )
+    _finish_what_it_joins(consumer)
+    return consumer
 
 
 def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
@@ -102,6 +104,19 @@ def admin(settings: KafkaSettings) -> KafkaAdminClient:
         SetupError: no broker answers.
     """
     return _connected(settings, KafkaAdminClient, bootstrap_timeout_ms=_BOOTSTRAP_MS)
+
+
+def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
+    """Make a consumer come back to a join that outlasted a `poll`.
+
+    A join that was caused by new metadata (at the very start, or when a topic gets more partitions) stops
+    being asked for in the middle, once the leader has noted the metadata. kafka-python 3.0.12 then never
+    takes up its result when the poll's time ran out before: the member stays without partitions and
+    without heartbeats, for ever. At 20 ms a poll that happened to one start in 25.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
+    needed = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: coordinator.rejoining or needed()
 
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
