@@ -13,6 +13,7 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.structs import MemberState
 
 from model.inference import Tagger
 from schemas import Source
@@ -200,7 +201,7 @@ class Worker:
 
     def _observe(self) -> None:
         assignment = self._consumer.assignment()
-        self._health.member = self._consumer.group_metadata().generation_id >= 0
+        self._health.member = self._consumer.group_metadata().state == MemberState.STABLE
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
         for partition in assignment:
