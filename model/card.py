@@ -108,6 +108,6 @@ def _relation(auc: float | None) -> str:
     if auc is None:
         return "The relation head was not trained."
     return (
-        f"Relation: AUC {auc:.3f}, a picture's own caption against captions of other concepts, on the "
-        "quarter of the concepts that was held out of training."
+        f"Relation: AUC {auc:.3f} (0.5 is chance), a picture's own caption against captions of other\n"
+        "concepts, on the quarter of the concepts that was held out of training."
     )
