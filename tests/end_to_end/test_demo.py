@@ -47,18 +47,19 @@ def test_the_demo_uses_the_user_s_servers(kafka: KafkaCluster, valkey: ValkeySer
 
 
 def test_typed_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
-    process = start("--stay", "--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
-    assert process.stdin is not None
-    assert process.stdout is not None
     seen = ""
-    for line in process.stdout:
-        seen += line
-        if "or type a post" in line:
-            process.stdin.write("Typed by hand from Reykjavik\n")
-            process.stdin.flush()
-        if "Typed by hand" in line:
-            process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    servers = ("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
+    with start("--stay", *servers) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen += line
+            if "or type a post" in line:
+                process.stdin.write("Typed by hand from Reykjavik\n")
+                process.stdin.flush()
+            if "Typed by hand" in line:
+                process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
     assert "Typed by hand" in seen
     assert process.returncode == 0
 

@@ -36,4 +36,5 @@ def test_two_hundred_posts_come_out_tagged(pipeline: Pipeline, picture_host: Pic
         assert result.release.name == "small"
     found = {entity.text for _, result in results for entity in result.entities}
     assert {"Lisbon", "Nairobi", "New York", "NASA"} <= found
-    assert all(hits == 1 for hits in picture_host.hits.values())
+    pictures = sum(len(result.images) for _, result in results)
+    assert sum(picture_host.hits.values()) < pictures
