@@ -64,7 +64,7 @@ class Gallery:
         concepts = sorted(set(self.concepts))
         if len(concepts) < _LEAST_CONCEPTS:
             raise DatasetError(
-                f"{len(concepts)} folders of captioned pictures are too few: {_LEAST_CONCEPTS} at least, "
+                f"too few folders of captioned pictures, {len(concepts)}: at least {_LEAST_CONCEPTS}, "
                 "so that two are held out"
             )
         order = np.random.default_rng(seed).permutation(len(concepts))
