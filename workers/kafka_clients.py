@@ -126,6 +126,9 @@ def _connected(settings: KafkaSettings, client: Callable[..., _Client], **option
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
+        # A mistyped topic is an error to be told, not a topic to be made.
+        if client is not KafkaAdminClient:
+            options["allow_auto_create_topics"] = False
         return client(**settings.client(), **options)
     except KafkaTimeoutError:
         raise SetupError(

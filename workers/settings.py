@@ -167,7 +167,9 @@ class WorkerSettings(_Settings):
         None, description="Static member name, such as the pod's; unset for a dynamic member (KIP-345)."
     )
     auto_offset_reset: Literal["earliest", "latest"] = Field(
-        "earliest", description="Where a group without committed offsets begins."
+        "earliest",
+        description="Where a partition without a committed offset begins; latest may pass over posts "
+        "that came before a worker's first commit.",
     )
     delivery: Delivery = Field(
         Delivery.EXACTLY_ONCE, description="exactly_once by Kafka transactions, or at_least_once without."
@@ -176,7 +178,10 @@ class WorkerSettings(_Settings):
         150, ge=0, le=10_000, description="Milliseconds between commits of finished posts."
     )
     transaction_timeout_ms: int = Field(
-        15_000, ge=1_000, description="Milliseconds until the broker gives up a dead worker's transaction."
+        15_000,
+        ge=1_000,
+        le=900_000,
+        description="Milliseconds until the broker gives up a dead worker's transaction.",
     )
     max_in_flight: int = Field(
         512, ge=1, description="Posts between intake and commit; partitions are paused beyond it."

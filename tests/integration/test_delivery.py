@@ -88,3 +88,23 @@ def test_a_small_limit_in_flight_only_slows(pipeline: Pipeline, limit: str) -> N
     pipeline.worker("--max-in-flight", limit)
     pipeline.produce(posts(500))
     assert_exactly_once_in_order(pipeline, 500)
+
+
+def test_a_rebalance_under_backpressure_leaves_no_partition_behind(pipeline: Pipeline) -> None:
+    flags = ("--max-in-flight", "16", "--batch-posts", "4")
+    pipeline.worker(*flags)
+    second = pipeline.worker(*flags)
+    pipeline.produce(posts())
+    pipeline.results(300)
+    second.stop()
+    assert_exactly_once_in_order(pipeline)
+
+
+def test_at_least_once_lives_through_a_rebalance(pipeline: Pipeline) -> None:
+    first = pipeline.worker("--delivery", "at_least_once", "--commit-interval-ms", "500")
+    pipeline.produce(posts(2_000))
+    pipeline.results(50)
+    second = pipeline.worker("--delivery", "at_least_once", "--commit-interval-ms", "500")
+    assert {result.id for _, result in pipeline.results(2_000)} >= set(map(str, range(2_000)))
+    assert first.running
+    assert second.running

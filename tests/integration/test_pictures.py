@@ -58,7 +58,6 @@ def test_a_reposted_picture_is_fetched_once_for_all_workers(
     results = [result for _, result in pipeline.results(21)]
     assert len(results) == 21
     assert picture_host.hits["shared.jpg"] == 1
-    assert len({result.relevance for result in results}) >= 1
     scores = [result.relevance for result in results if result.relevance is not None]
     assert max(scores) - min(scores) < 1e-3
 

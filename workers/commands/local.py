@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from threading import Event
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from workers import kafka_clients
 from workers.commands.groups import BUILD
+from workers.errors import SetupError
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
@@ -22,7 +24,7 @@ app = App(
 
 
 @app.command
-def up(*, partitions: int = 4) -> None:
+def up(*, partitions: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 4) -> None:
     """Start Apache Kafka, Valkey and a picture host on loopback, make the topics, and stay until Ctrl-C.
 
     Prints the settings that lead a worker there, as lines to paste into a shell.
@@ -34,12 +36,21 @@ def up(*, partitions: int = 4) -> None:
     Args:
         partitions: partitions of each topic.
     """
-    from workers.local.services import LocalServices
+    from workers.local.errors import LocalServiceError
 
     console = Console(stderr=True, highlight=False)
-    done = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _stay(console, partitions)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    except LocalServiceError as error:
+        raise SetupError(str(error)) from error
+
+
+def _stay(console: Console, partitions: int) -> None:
+    from workers.local.services import LocalServices
+
     with LocalServices.start(progress=console.print) as services:
         settings = KafkaSettings(bootstrap_servers=services.kafka.bootstrap_servers)
         client = kafka_clients.admin(settings)
@@ -52,4 +63,4 @@ def up(*, partitions: int = 4) -> None:
         )
         sys.stdout.flush()
         console.print("Everything runs; Ctrl-C stops it.")
-        done.wait()
+        Event().wait()

@@ -45,7 +45,7 @@ def produce(
         futures = [producer.send(settings.input_topic, key=key, value=value) for key, value in records]
         for future in futures:
             future.get(timeout=30)
-    except KafkaError as error:
+    except (KafkaError, ValueError) as error:
         raise SetupError(
             f"Kafka did not take the posts for {settings.input_topic} ({type(error).__name__}); "
             "make the topic by `rpbert topics create`, or name another by --input-topic"

@@ -45,10 +45,10 @@ def tail(
                 for record in records[: None if limit is None else limit - shown]:
                     shown += 1
                     if json:
-                        sys.stdout.write(f"{record.value.decode(errors='replace')}\n")
+                        sys.stdout.write(f"{(record.value or b'null').decode(errors='replace')}\n")
                         sys.stdout.flush()
                     else:
-                        _show(console, record.value)
+                        _show(console, record.value or b"")
     finally:
         consumer.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workers.local.errors import LocalServiceError
@@ -23,13 +23,22 @@ class ServerProcess:
         name: How messages call it, such as `Apache Kafka broker 1`.
         command: Absolute path of the program and its arguments.
         log_path: Where its standard output and error go, appended over restarts.
+        environment: Its environment variables; ours by default.
 
     Attributes:
         exit_status: How it ended when it was last stopped or killed; negative for a signal's number.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log_path: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log_path: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self._environment = environment
         self.log_path = log_path
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,6 +86,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=self._environment,
             )
 
     def stop(self, grace_s: float) -> None:

@@ -66,6 +66,7 @@ class Stream:
             {
                 partition: OffsetAndMetadata(self._consumer.position(partition), "", -1)
                 for partition in partitions
+                if partition.topic == settings.input_topic
             }
         )
         self._posts: OrderedDict[Place, tuple[Post | None, float]] = OrderedDict()

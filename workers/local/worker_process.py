@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,9 @@ class WorkerProcess:
         self._name = name
         command = [sys.executable, "-m", "workers.cli", "worker", *flags]
         command += ["--metrics-host", LOOPBACK, "--metrics-port", str(self.metrics_port)]
-        self._process = ServerProcess(name, command, log_path)
+        # Its flags say all; settings of the shell around us are for other workers.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RPBERT_")}
+        self._process = ServerProcess(name, command, log_path, environment=environment)
 
     @property
     def running(self) -> bool:

@@ -69,6 +69,11 @@ class Engine:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread.is_alive()
+
     def submit(self, job: Job) -> None:
         """Hand over a job that has its text and its pictures; from any thread, returns at once."""
         job.enqueued = monotonic()
@@ -113,8 +118,7 @@ class Engine:
         """Tag a batch; where that fails, halve it until the post at fault stands alone."""
         try:
             self._describe(batch)
-            with self._metrics.stage("tag"):
-                taggings = self._network.tag([_request(job) for job in batch])
+            taggings = self._tag(batch)
         except Exception:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -128,8 +132,19 @@ class Engine:
             self._finished(batch[0])
             return
         for job, tagging in zip(batch, taggings, strict=True):
+            # Up to 800 KB a post that nobody needs until its commit.
+            job.pictures = tuple(replace(picture, features=None) for picture in job.pictures)
             job.tagging = tagging
             self._finished(job)
+
+    def _tag(self, batch: Sequence[Job]) -> list[Tagging]:
+        with self._metrics.stage("tag"):
+            taggings = self._network.tag([_request(job) for job in batch])
+        if len(taggings) != len(batch):
+            raise RuntimeError(f"the network gave {len(taggings)} taggings for {len(batch)} posts")
+        if not all(0 <= score <= 1 for tagging in taggings for score in tagging.relevance):
+            raise RuntimeError("the network gave a relation score that is no probability")
+        return taggings
 
     def _describe(self, batch: Sequence[Job]) -> None:
         if all(picture.pixels is None for job in batch for picture in job.pictures):

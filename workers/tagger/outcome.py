@@ -63,13 +63,15 @@ class Outcomes:
                 f"The result has {result.size} bytes, more than the {self._limits.output} "
                 f"that {self._topics.output_topic} takes; raise its max.message.bytes.",
             )
-        letter = self._dead_letter(job, job.failure.message, job.value or b"", job.failure)
+        failure = job.failure
+        letter = self._dead_letter(job, failure, failure.message)
         if letter.size <= self._limits.dead_letter:
             return letter
         note = (
-            f"{job.failure.message} Its {len(job.value or b'')} bytes are too many for here: see its source."
+            f"{failure.message} It has {letter.size} bytes, more than the {self._limits.dead_letter} that "
+            f"{self._topics.dead_letter_topic} takes: read it at its source."
         )
-        return self._dead_letter(job, note, b"", job.failure)
+        return self._dead_letter(job, failure, note, bare=True)
 
     def count(self, job: Job) -> None:
         """Count a job that is committed."""
@@ -101,7 +103,7 @@ class Outcomes:
             processed_at=datetime.now(UTC),
         )
 
-    def _dead_letter(self, job: Job, message: str, value: bytes, failure: Unworkable) -> Outgoing:
+    def _dead_letter(self, job: Job, failure: Unworkable, message: str, *, bare: bool = False) -> Outgoing:
         letter = DeadLetter(
             reason=failure.reason,
             stage=failure.stage,
@@ -112,9 +114,15 @@ class Outcomes:
             offset=job.source.offset,
             release=f"{self._release.name}/{self._release.version}",
         )
+        given = () if bare else job.headers
         # kafka-python sends no null: not as a header's value, and not as a value without a key.
-        headers = [(name, content or b"") for name, content in [*job.headers, *letter.to_headers()]]
-        return Outgoing(self._topics.dead_letter_topic, job.key, value, headers)
+        headers = [(name, content or b"") for name, content in [*given, *letter.to_headers()]]
+        return Outgoing(
+            self._topics.dead_letter_topic,
+            None if bare else job.key,
+            b"" if bare else job.value or b"",
+            headers,
+        )
 
 
 def image_relations(pictures: Sequence[Picture], tagging: Tagging) -> tuple[ImageRelation, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import ExitStack
+import sys
+from contextlib import ExitStack, closing
 from types import FrameType
 from typing import Final
 
@@ -26,7 +27,9 @@ from workers.topics import require_topics
 
 _log = structlog.get_logger(__name__)
 
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SECOND_SIGNAL_STATUS: Final = 130
+_CLOSE_SECONDS: Final = 5.0
 
 
 def serve(settings: WorkerSettings) -> None:
@@ -36,47 +39,60 @@ def serve(settings: WorkerSettings) -> None:
         SetupError: something is missing or wrong; the message says what to change.
     """
     logs.set_up()
-    health, metrics = Health(), Metrics()
-    with ExitStack() as stack:
-        server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
-        stack.callback(server.close)
-        admin = kafka_clients.admin(settings.kafka)
-        limits = require_topics(admin, settings.kafka)
-        admin.close()
-        tagger = load_tagger(settings.model)
-        tagger.warm_up()
-        metrics.release.info({"name": tagger.name, "version": tagger.version})
-        consumer = kafka_clients.group_consumer(settings)
-        stack.callback(consumer.close)
-        producer = kafka_clients.publishing_producer(settings)
-        publisher: Publisher = (
-            TransactionalPublisher(producer, consumer)
-            if settings.delivery is Delivery.EXACTLY_ONCE
-            else PlainPublisher(producer, consumer)
-        )
-        stack.callback(publisher.close)
-        release = ReleaseName(name=tagger.name, version=tagger.version)
-        work = Worker(
-            settings,
-            tagger=tagger,
-            consumer=consumer,
-            publisher=publisher,
-            outcomes=Outcomes(release, settings.kafka, limits, metrics),
-            metrics=metrics,
-            health=health,
-        )
-        _stop_on_signals(work)
-        _log.info("the worker starts", release=f"{release.name}/{release.version}", metrics_port=server.port)
-        try:
-            work.run()
-        except PublisherLost as error:
-            raise SetupError(f"this worker can't go on: {error}; start it again") from error
-        except KafkaError as error:
-            raise SetupError(
-                f"Kafka refuses this worker ({type(error).__name__}); what it had not committed is read "
-                "again: check the brokers and the worker's rights, then start it again"
-            ) from error
+    # Before there is a worker to drain, a signal simply ends us, also as process 1 of a container.
+    for number in _SIGNALS:
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        with ExitStack() as stack:
+            worker = _assemble(settings, stack)
+            _stop_on_signals(worker)
+            worker.run()
+    except KafkaError as error:
+        if isinstance(error.__cause__, PublisherLost):
+            raise _lost(error.__cause__) from error
+        raise SetupError(
+            f"Kafka refuses this worker ({type(error).__name__}); what it had not committed is read again: "
+            "check the brokers, the worker's rights and its --transaction-timeout-ms, then start it again"
+        ) from error
+    except PublisherLost as error:
+        raise _lost(error) from error
     _log.info("the worker has stopped")
+
+
+def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
+    """Everything a worker is made of, what is wrong most often first; the stack closes it."""
+    health, metrics = Health(), Metrics()
+    server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
+    stack.callback(server.close)
+    with closing(kafka_clients.admin(settings.kafka)) as admin:
+        limits = require_topics(admin, settings.kafka)
+    tagger = load_tagger(settings.model)
+    tagger.warm_up()
+    release = ReleaseName(name=tagger.name, version=tagger.version)
+    metrics.release.info({"name": release.name, "version": release.version})
+    consumer = kafka_clients.group_consumer(settings)
+    stack.callback(consumer.close)
+    producer = kafka_clients.publishing_producer(settings)
+    stack.callback(producer.close, timeout=_CLOSE_SECONDS)
+    publisher: Publisher = (
+        TransactionalPublisher(producer, consumer)
+        if settings.delivery is Delivery.EXACTLY_ONCE
+        else PlainPublisher(producer, consumer)
+    )
+    _log.info("the worker starts", release=f"{release.name}/{release.version}", metrics_port=server.port)
+    return Worker(
+        settings,
+        tagger=tagger,
+        consumer=consumer,
+        publisher=publisher,
+        outcomes=Outcomes(release, settings.kafka, limits, metrics),
+        metrics=metrics,
+        health=health,
+    )
+
+
+def _lost(error: PublisherLost) -> SetupError:
+    return SetupError(f"this worker can't go on: {error}; start it again if that was not meant")
 
 
 def load_tagger(settings: ModelSettings) -> Tagger:
@@ -98,5 +114,5 @@ def _stop_on_signals(work: Worker) -> None:
             os._exit(_SECOND_SIGNAL_STATUS)
         work.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         signal.signal(number, stop)

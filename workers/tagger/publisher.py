@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import current_thread
 from typing import Protocol
 
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
 from workers.tagger.outcome import Outgoing
@@ -30,9 +31,6 @@ class Publisher(Protocol):
             CommitFailed: nothing counts; try again.
             PublisherLost: this process must end.
         """
-
-    def close(self) -> None:
-        """Let go of the broker."""
 
 
 class TransactionalPublisher:
@@ -73,11 +71,9 @@ class TransactionalPublisher:
             raise PublisherLost(
                 "the producer can't go on; another worker with the same transactional id may have started"
             ) from error
+        # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.
+        self._producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
         raise CommitFailed(type(cause).__name__) from cause
-
-    def close(self) -> None:
-        """Close the producer; an open transaction is aborted by the broker in time."""
-        self._producer.close(timeout=5)
 
 
 class PlainPublisher:
@@ -87,20 +83,26 @@ class PlainPublisher:
         """Take an idempotent producer and the group's consumer; both belong to the calling thread."""
         self._producer = producer
         self._consumer = consumer
+        self._owner = current_thread()
 
     def commit(self, records: Sequence[tuple[Outgoing, int]], offsets: Mapping[TopicPartition, int]) -> None:
-        """Wait until every record is acknowledged by the in-sync replicas, then commit the offsets."""
+        """Wait until every record is acknowledged by the in-sync replicas, then commit the offsets.
+
+        In a rebalance the call comes on kafka-python's own thread, which can't wait for itself: the offsets
+        are then sent ahead of the member's next request, and if they are refused some posts come twice.
+        """
         try:
             futures = [_send(self._producer, record, partition) for record, partition in records]
             for future in futures:
                 future.get()
-            self._consumer.commit(_positions(offsets))
+            if current_thread() is self._owner:
+                self._consumer.commit(_positions(offsets))
+            else:
+                self._consumer.commit_async(_positions(offsets))
+        except FencedInstanceIdError as error:
+            raise PublisherLost("another worker with the same group instance id has started") from error
         except KafkaError as error:
             raise CommitFailed(type(error).__name__) from error
-
-    def close(self) -> None:
-        """Close the producer."""
-        self._producer.close(timeout=5)
 
 
 def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:

@@ -16,7 +16,7 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import MemberState
 
 from model.inference import Tagger
-from schemas import Source
+from schemas import DeadLetterReason, Source, Stage
 from workers.metrics import Metrics
 from workers.settings import WorkerSettings
 from workers.tagger.checkpoint import Checkpoint
@@ -33,6 +33,7 @@ from workers.tagger.unworkable import Unworkable
 _log = structlog.get_logger(__name__)
 
 _POLL_MS: Final = 20
+_LOOK_SECONDS: Final = 0.25
 # Partitions that were paused at the limit start again once this share of it is free.
 _RESUME_SHARE: Final = 0.75
 
@@ -68,6 +69,7 @@ class Worker:
         self._read: dict[TopicPartition, int] = {}
         self._under_way = 0
         self._last_commit = monotonic()
+        self._last_look = 0.0
         self._stopping = Event()
         self._pictures = PictureService(
             settings.pictures,
@@ -107,10 +109,11 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 self._turn()
+            # What does not finish in time is read again by the partition's next owner.
             self._drain(self._consumer.assignment())
-            # What did not finish in time is read again by the partition's next owner.
-            self._forget(self._consumer.assignment())
         finally:
+            # From here on nothing is drained or committed, also not when the consumer's close revokes.
+            self._checkpoint = Checkpoint()
             self._engine.close()
             self._pictures.close()
 
@@ -120,8 +123,11 @@ class Worker:
             for record in records:
                 self._take_in(record)
         self._collect()
+        if not self._engine.running:
+            raise RuntimeError("the engine's thread has ended")
         if self._commit_is_due():
             self._commit()
+        if self._health.turned - self._last_look >= _LOOK_SECONDS:
             self._observe()
         self._press_back()
 
@@ -145,6 +151,12 @@ class Worker:
                 job.text = self._tagger.prepare(job.post.text)
         except Unworkable as failure:
             job.failure = failure
+            return
+        except Exception:  # noqa: BLE001 - one post may not end the worker, whatever it does to the tokenizer
+            _log.exception("a post could not be prepared", source=source.model_dump())
+            job.failure = Unworkable(
+                DeadLetterReason.MODEL_FAILED, Stage.INTAKE, "The model could not prepare this post's text."
+            )
             return
         self._under_way += 1
         if urls := job.post.pictures:
@@ -200,6 +212,7 @@ class Worker:
         self._metrics.paused.set(bool(self._consumer.paused()))
 
     def _observe(self) -> None:
+        self._last_look = self._health.turned
         assignment = self._consumer.assignment()
         self._health.member = self._consumer.group_metadata().state == MemberState.STABLE
         self._metrics.assigned_partitions.set(len(assignment))
@@ -216,6 +229,15 @@ class Worker:
             self._health.turned = monotonic()
             self._collect(timeout=min(left, 0.1))
         self._commit()
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Hold new partitions back while the others are paused.
+
+        kafka-python 3.0.12 parks the half-read records of one paused partition only and forgets a second's:
+        it would never be read again.
+        """
+        if self._consumer.paused():
+            self._consumer.pause(*partitions)
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish and commit partitions that go to another worker, then forget them."""
@@ -246,6 +268,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._note("assigned", assigned)
+        self._worker.assigned(assigned)
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         self._note("revoked", revoked)

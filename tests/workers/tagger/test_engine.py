@@ -22,14 +22,14 @@ class Faulty:
 
     def __init__(self) -> None:
         self.described: list[int] = []
-        self.batches: list[int] = []
+        self.seen: set[float] = set()
 
     def describe(self, pixels: npt.NDArray[np.uint8]) -> Features:
         self.described.append(len(pixels))
         return np.stack([np.full((49, 4), image.max(), np.float16) for image in pixels])
 
     def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
-        self.batches.append(len(requests))
+        self.seen |= {float(picture.max()) for request in requests for picture in request.pictures}
         if any(request.text.text == POISON for request in requests):
             raise RuntimeError("a library's own words about http://user:secret@host")
         return [Tagging((), tuple(0.5 for _ in request.pictures)) for request in requests]
@@ -111,11 +111,9 @@ def test_a_picture_of_several_posts_is_computed_once(bench: Bench, faulty: Fault
     done = bench.collect(8)
     assert faulty.described == [2]
     assert sorted(bench.remembered) == ["cat", "dog"]
-    for each in done:
-        features = each.pictures[0].features
-        assert features is not None
-        assert features.max() == (1 if each.pictures[0].content == "cat" else 2)
-        assert each.pictures[0].pixels is None
+    assert faulty.seen == {1.0, 2.0}
+    # Nothing large waits for the commit.
+    assert all(each.pictures[0].pixels is None and each.pictures[0].features is None for each in done)
 
 
 def test_a_cached_picture_is_not_computed_nor_written_again(
@@ -148,3 +146,17 @@ def test_close_leaves_what_waits_unfinished(bench: Bench, prepare: Any) -> None:
     bench.engine.submit(waiting)
     bench.engine.close()
     assert not waiting.finished
+
+
+def test_a_relation_score_that_is_no_probability_fails_its_post(prepare: Any) -> None:
+    class Broken(Faulty):
+        def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+            return [Tagging((), (float("nan"),) if request.pictures else ()) for request in requests]
+
+    broken = Bench(Broken(), BatchSettings(batch_posts=2, batch_wait_ms=5_000))
+    broken.engine.submit(job(prepare("well"), 0))
+    broken.engine.submit(job(prepare("nan"), 1, pixels("cat", 1)))
+    done = {each.source.offset: each for each in broken.collect(2)}
+    assert done[0].failure is None
+    assert done[1].failure is not None
+    broken.engine.close()
