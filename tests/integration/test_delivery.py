@@ -94,10 +94,10 @@ def test_a_rebalance_under_backpressure_leaves_no_partition_behind(pipeline: Pip
     flags = ("--max-in-flight", "16", "--batch-posts", "4")
     pipeline.worker(*flags)
     second = pipeline.worker(*flags)
-    pipeline.produce(posts())
-    pipeline.results(300)
+    pipeline.produce(posts(6_000))
+    pipeline.results(500)
     second.stop()
-    assert_exactly_once_in_order(pipeline)
+    assert_exactly_once_in_order(pipeline, 6_000)
 
 
 def test_at_least_once_lives_through_a_rebalance(pipeline: Pipeline) -> None:
