@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
-from kafka.errors import KafkaError
+from kafka.errors import CorruptRecordError, KafkaError
 
 from model.inference import Tagger
 from model.release import ReleaseError
@@ -47,6 +47,12 @@ def serve(settings: WorkerSettings) -> None:
             worker = _assemble(settings, stack)
             _stop_on_signals(worker)
             worker.run()
+    except CorruptRecordError as error:
+        raise SetupError(
+            f"kafka-python can't read a record of {settings.kafka.input_topic}, such as one with a header key "
+            f"that is not UTF-8; put the offsets of the group {settings.group_id} behind it by "
+            "kafka-consumer-groups --reset-offsets, then start the worker again"
+        ) from error
     except KafkaError as error:
         if isinstance(error.__cause__, PublisherLost):
             raise _lost(error.__cause__) from error
