@@ -49,8 +49,8 @@ def serve(settings: WorkerSettings) -> None:
             worker.run()
     except CorruptRecordError as error:
         raise SetupError(
-            f"kafka-python can't read a record of {settings.kafka.input_topic}, such as one with a header key "
-            f"that is not UTF-8; put the offsets of the group {settings.group_id} behind it by "
+            f"kafka-python can't read a record of {settings.kafka.input_topic}, such as one with a header "
+            f"key that is not UTF-8; put the offsets of the group {settings.group_id} behind it by "
             "kafka-consumer-groups --reset-offsets, then start the worker again"
         ) from error
     except KafkaError as error:
