@@ -23,7 +23,7 @@ def produce(
     file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    settings: KafkaSettings = KafkaSettings(),  # noqa: B008 - frozen, the documented defaults
+    settings: KafkaSettings = KafkaSettings(),
 ) -> None:
     """Produce the posts of a JSON Lines file to the input topic, keyed by their ids.
 

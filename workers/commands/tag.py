@@ -10,8 +10,8 @@ def tag(
     /,
     *,
     image: tuple[str, ...] = (),
-    model: ModelSettings = ModelSettings(),  # noqa: B008 - frozen, the documented defaults
-    pictures: PictureSettings = PictureSettings(redis_url=None),  # noqa: B008
+    model: ModelSettings = ModelSettings(),
+    pictures: PictureSettings = PictureSettings(redis_url=None),
     json: bool = False,
 ) -> None:
     """Tag one text with its pictures, and print what was found.

@@ -16,7 +16,7 @@ from workers.settings import KafkaSettings
 
 def tail(
     *,
-    settings: KafkaSettings = KafkaSettings(),  # noqa: B008 - frozen, the documented defaults
+    settings: KafkaSettings = KafkaSettings(),
     from_start: bool = False,
     limit: int | None = None,
     json: bool = False,

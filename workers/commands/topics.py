@@ -20,7 +20,7 @@ _AtLeastOne = validators.Number(gte=1)
 @app.command
 def create(
     *,
-    settings: KafkaSettings = KafkaSettings(),  # noqa: B008 - frozen, the documented defaults
+    settings: KafkaSettings = KafkaSettings(),
     partitions: Annotated[int, Parameter(validator=_AtLeastOne)] = 24,
     replication_factor: Annotated[int, Parameter(validator=_AtLeastOne)] = 3,
 ) -> None:

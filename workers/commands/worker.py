@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers.settings import WorkerSettings
 
 
-def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:  # noqa: B008 - frozen, the documented defaults
+def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
     """Tag posts from Kafka to Kafka.
 
     Reads posts, publishes their entities and relation scores. Any number of workers share the partitions
