@@ -9,8 +9,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from workers.local.errors import PortTakenError
 from workers.local.jars import KAFKA_VERSION, kafka_classpath
@@ -18,11 +17,12 @@ from workers.local.java import java_executable
 from workers.local.kafka_broker import KafkaBroker
 from workers.local.ports import free_ports
 from workers.local.progress import Progress, silent
+from workers.local.service import Service
 
 _PORT_ATTEMPTS = 5
 
 
-class KafkaCluster:
+class KafkaCluster(Service):
     """A cluster of one or three nodes, each broker and controller.
 
     With one broker every replication factor is 1; with three it is 3 and two replicas must be in sync.
@@ -110,19 +110,6 @@ class KafkaCluster:
             shutil.rmtree(self._data_dir, ignore_errors=True)
             self._data_dir = None
         self.brokers = []
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _lay_out(self, java: Path, classpath: list[Path]) -> None:
         if self._data_dir is None:

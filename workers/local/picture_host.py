@@ -8,20 +8,19 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from aiohttp import web
 
 from workers.local.ports import LOOPBACK
+from workers.local.service import Service
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _STOP_TIMEOUT_S = 10.0
 
 
-class PictureHost:
+class PictureHost(Service):
     """Serves what was added, in a thread of its own; everything else is 404.
 
     ```
@@ -98,19 +97,6 @@ class PictureHost:
             self._thread.join()
         self._thread = self._runner = self._port = None
         self._loop.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     async def _serve(self) -> None:
         application = web.Application()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -17,6 +15,7 @@ from workers.local.errors import LocalServiceError, PortTakenError
 from workers.local.ports import LOOPBACK, free_ports
 from workers.local.process import ServerProcess
 from workers.local.progress import Progress, silent
+from workers.local.service import Service
 
 START_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
@@ -27,7 +26,7 @@ class _NotReady(Exception):
     """The server does not answer yet."""
 
 
-class ValkeyServer:
+class ValkeyServer(Service):
     """A Valkey server used as a cache: nothing is saved, the least recently used keys make room.
 
     It can be stopped or killed and started again on the same port; it then comes back empty.
@@ -116,19 +115,6 @@ class ValkeyServer:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _lay_out(self) -> None:
         if self._directory is None:
