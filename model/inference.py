@@ -16,6 +16,7 @@ from model.config import PICTURE_SIZE
 from model.crf import Chain, forward_backward, viterbi
 from model.device import DeviceError, pick_device, pick_dtype
 from model.gates import related
+from model.pictures import DECODING
 from model.release import Release, ReleaseError, load_release
 from model.spans import conlleval_spans, span_probability
 from model.words import PreparedText, WordPieces
@@ -63,7 +64,7 @@ class Tagger:
             self._model.encoder.use_products_in(dtype)
             self._model.vision.use_products_in(dtype)
         # Features of two precisions are two features.
-        self.backbone_digest = f"{weights_digest}-{str(dtype).removeprefix('torch.')}"
+        self.backbone_digest = f"{weights_digest}-{DECODING}-{str(dtype).removeprefix('torch.')}"
 
     @classmethod
     def load(cls, release: str, *, device: str = "auto", dtype: str = "auto") -> Tagger:

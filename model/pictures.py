@@ -23,6 +23,9 @@ from model.config import PICTURE_SIZE
 MAX_PIXELS: Final = 50_000_000
 """Pixels that a picture may declare; more are not decoded."""
 
+DECODING: Final = "squash-224-1"
+"""Names what `decode` makes of a picture; a change of its pixels needs a new name, for cached features."""
+
 _SQUARE: Final = (PICTURE_SIZE, PICTURE_SIZE)
 _MAX_16_BIT: Final = 65_535
 _WHITE: Final = (255, 255, 255, 255)

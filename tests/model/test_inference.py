@@ -5,6 +5,7 @@ import pytest
 
 from model.config import BLOCKS, GateKind
 from model.inference import Tagger, TagRequest
+from model.pictures import DECODING
 from model.release import ReleaseError
 from tests.model.tiny import CHANNELS, some_regions, tagger_of, tiny_model
 
@@ -111,6 +112,8 @@ def test_the_tagger_runs_in_bf16_and_keys_its_features_apart(release_directory: 
     for tagger in (exact, rough):
         tagger.warm_up()
     assert exact.backbone_digest == again.backbone_digest != rough.backbone_digest
+    # A cached feature of pixels that were made in another way is another feature, too.
+    assert DECODING in exact.backbone_digest
     request = TagRequest(exact.prepare(TEXT), tuple(some_regions(4)))
     assert rough.tag([request])[0].relevance == pytest.approx(exact.tag([request])[0].relevance, abs=0.05)
 
