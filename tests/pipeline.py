@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -17,6 +17,7 @@ from workers.local.worker_process import WorkerProcess
 
 PATIENCE_SECONDS: Final = 120.0
 
+T = TypeVar("T")
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
@@ -65,35 +66,51 @@ class Pipeline:
             producer.close()
 
     def results(self, expected: int) -> list[tuple[Any, TaggedPost]]:
-        """The committed results, once there are `expected` of them, and any beyond that are there too."""
-        return [
-            (record, TaggedPost.model_validate_json(record.value))
-            for record in self._read(self.topics[1], expected)
-        ]
+        """The committed results, once `expected` posts have one; a doubled post stands there twice."""
+        return self._read(
+            self.topics[1],
+            expected,
+            lambda record: TaggedPost.model_validate_json(record.value),
+            lambda result: (result.source.partition, result.source.offset),
+        )
 
     def dead_letters(self, expected: int) -> list[tuple[Any, DeadLetter]]:
-        """The committed dead letters, once there are `expected` of them."""
-        return [
-            (record, DeadLetter.from_headers(record.headers))
-            for record in self._read(self.topics[2], expected)
-        ]
+        """The committed dead letters, once `expected` posts have one; a doubled one stands there twice."""
+        return self._read(
+            self.topics[2],
+            expected,
+            lambda record: DeadLetter.from_headers(record.headers),
+            lambda letter: (letter.partition, letter.offset),
+        )
 
-    def _read(self, topic: str, expected: int) -> list[Any]:
+    def _read(
+        self,
+        topic: str,
+        expected: int,
+        parse: Callable[[Any], T],
+        place: Callable[[T], tuple[int, int]],
+    ) -> list[tuple[Any, T]]:
         consumer = KafkaConsumer(
             bootstrap_servers=self.bootstrap_servers,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
+        found: list[tuple[Any, T]] = []
+
+        def poll() -> None:
+            for records in consumer.poll(timeout_ms=200).values():
+                found.extend((record, parse(record)) for record in records)
+
         try:
             consumer.assign([TopicPartition(topic, number) for number in range(self.partitions)])
-            records: list[Any] = []
             deadline = monotonic() + PATIENCE_SECONDS
-            while len(records) < expected and monotonic() < deadline:
-                records += [each for some in consumer.poll(timeout_ms=200).values() for each in some]
+            # Places, not records: at-least-once may write some posts twice before it has written all.
+            while len({place(each) for _, each in found}) < expected and monotonic() < deadline:
+                poll()
             # Whatever was doubled would come now.
             for _ in range(3):
-                records += [each for some in consumer.poll(timeout_ms=200).values() for each in some]
-            return records
+                poll()
+            return found
         finally:
             consumer.close()
