@@ -20,11 +20,15 @@ BIO_TAGS: Final = ("O", *(f"{prefix}-{kind}" for kind in EntityType for prefix i
 
 
 class GateKind(StrEnum):
-    """How the relation score becomes the gate on the visual blocks (paper, section 3.3)."""
+    """How the relation score becomes the gate on the visual blocks (paper, section 3.3).
+
+    `OFF` is the paper's ablation: every picture is let in whole, whatever its score.
+    """
 
     SOFT = "soft"
     STRAIGHT_THROUGH = "straight_through"
     GUMBEL = "gumbel"
+    OFF = "off"
 
 
 class _Frozen(BaseModel):

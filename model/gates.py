@@ -46,6 +46,8 @@ def gate(logits: Tensor, kind: GateKind, *, temperature: float | None = None) ->
     match kind:
         case GateKind.SOFT:
             return soft(logits)
+        case GateKind.OFF:
+            return logits.new_ones(logits.shape[:-1])
         case GateKind.GUMBEL if temperature is not None:
             return gumbel(logits, temperature)
         case _:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.batch import Batch, collate
-from model.config import PICTURE_SIZE
+from model.config import PICTURE_SIZE, GateKind
 from model.crf import Chain, forward_backward, viterbi
 from model.device import DeviceError, pick_device, pick_dtype
 from model.gates import related
@@ -67,7 +67,9 @@ class Tagger:
         self.backbone_digest = f"{weights_digest}-{DECODING}-{str(dtype).removeprefix('torch.')}"
 
     @classmethod
-    def load(cls, release: str, *, device: str = "auto", dtype: str = "auto") -> Tagger:
+    def load(
+        cls, release: str, *, device: str = "auto", dtype: str = "auto", gate: GateKind | None = None
+    ) -> Tagger:
         """Load a release for service.
 
         Args:
@@ -75,6 +77,7 @@ class Tagger:
             device: `auto` (CUDA where it is), or a torch device.
             dtype: of the matrix products: `auto` (bf16 where the device multiplies it natively),
                 `float32` or `bfloat16`.
+            gate: another gate than the release's own, for ablation.
 
         Raises:
             ReleaseError: the release, the device or the dtype can't be used.
@@ -84,7 +87,10 @@ class Tagger:
             products = pick_dtype(dtype, where)
         except DeviceError as error:
             raise ReleaseError(str(error)) from None
-        return cls(load_release(release), device=where, dtype=products)
+        loaded = load_release(release)
+        if gate is not None:
+            loaded.model.config = loaded.model.config.model_copy(update={"gate": gate})
+        return cls(loaded, device=where, dtype=products)
 
     def prepare(self, text: str) -> PreparedText:
         """Cut a text into words, word pieces and windows."""

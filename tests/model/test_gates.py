@@ -18,6 +18,10 @@ def test_a_hard_gate_at_inference_is_exactly_open_or_shut(kind: GateKind) -> Non
     assert gate(LOGITS, kind).tolist() == [0.0, 1.0, 1.0, 1.0]
 
 
+def test_without_a_gate_every_picture_is_let_in_whole() -> None:
+    assert gate(LOGITS, GateKind.OFF, temperature=0.5).tolist() == [1.0, 1.0, 1.0, 1.0]
+
+
 @given(st.floats(-20, 20), st.floats(-20, 20))
 def test_straight_through_never_leaves_a_rounding_behind(unrelated: float, yes: float) -> None:
     assert straight_through(torch.tensor([unrelated, yes])).item() in {0.0, 1.0}

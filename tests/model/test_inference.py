@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from model.config import BLOCKS, GateKind
 from model.inference import Tagger, TagRequest
@@ -118,15 +119,26 @@ def test_the_tagger_runs_in_bf16_and_keys_its_features_apart(release_directory: 
     assert rough.tag([request])[0].relevance == pytest.approx(exact.tag([request])[0].relevance, abs=0.05)
 
 
+def test_the_gate_of_a_release_can_be_left_out(release_directory: object) -> None:
+    own, off = (Tagger.load(str(release_directory), device="cpu", gate=gate) for gate in (None, GateKind.OFF))
+    for tagger in (own, off):
+        with torch.no_grad():
+            tagger._model.relation.bias.copy_(torch.tensor([9.0, -9.0]))
+    requests = [TagRequest(own.prepare(TEXT), pictures) for pictures in ((), tuple(some_regions(1)))]
+    (alone, shut), (_, let_in) = own.tag(requests), off.tag(requests)
+    assert shut.relevance == pytest.approx(let_in.relevance)
+    assert shut.entities == alone.entities != let_in.entities
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"device": "abacus"}, "device 'abacus'"), ({"dtype": "int3"}, "dtype 'int3'")],
+    ("device", "dtype", "message"),
+    [("abacus", "auto", "device 'abacus'"), ("auto", "int3", "dtype 'int3'")],
 )
 def test_a_device_or_dtype_that_is_not_there_is_named(
-    release_directory: object, options: dict[str, str], message: str
+    release_directory: object, device: str, dtype: str, message: str
 ) -> None:
     with pytest.raises(ReleaseError, match=message):
-        Tagger.load(str(release_directory), **options)
+        Tagger.load(str(release_directory), device=device, dtype=dtype)
 
 
 def test_text_only_posts_take_one_pass(tagger: Tagger) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from model.batch import Batch, collate
 from model.config import GateKind
+from model.gates import related
 from model.rpbert import RpBert
 from model.words import WordPieces
 from tests.model.tiny import CHANNELS, some_regions, tiny_model, tiny_tokenizer
@@ -49,6 +50,14 @@ def test_an_open_gate_lets_the_picture_in() -> None:
     _, beside = run(model, batch_of(["new york"], [1]))
     _, alone = run(model, batch_of(["new york"], [0]))
     assert not torch.allclose(beside, alone, atol=1e-3)
+
+
+def test_without_a_gate_a_picture_is_let_in_and_its_score_still_told() -> None:
+    batch = batch_of(list(TEXTS), [1, 0, 4, 2])
+    logits, emissions = run(judge(tiny_model(GateKind.OFF), -5.0), batch)
+    _, let_in = run(judge(tiny_model(), 5.0), batch)
+    assert torch.equal(emissions, let_in)
+    assert (related(logits) < 0.01).all()
 
 
 def test_a_soft_gate_of_almost_nothing_still_is_not_nothing() -> None:
