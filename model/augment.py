@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.datasets import Sentence, mend
+from model.data.gold import GoldPost, mend
 from model.words import WordPieces
 
 
-def merge_signs(sentence: Sentence, share: float, random: np.random.Generator) -> Sentence:
+def merge_signs(sentence: GoldPost, share: float, random: np.random.Generator) -> GoldPost:
     """Join some signs `#` and `@` with the word behind them, which keeps its tag.
 
     The gold sets cut "#NBA" in two, a post at serving has it whole; the tagger is to know both.
@@ -26,7 +26,7 @@ def merge_signs(sentence: Sentence, share: float, random: np.random.Generator) -
         else:
             words.append(word)
             tags.append(tag)
-    return Sentence(tuple(words), tuple(tags), sentence.image)
+    return GoldPost(tuple(words), tuple(tags), sentence.images)
 
 
 def mask_pieces(ids: Tensor, share: float, pieces: WordPieces, random: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from model.datasets import Sentence
+from model.data.gold import GoldPost
 from model.inference import Tagger, TagRequest
 from schemas import EntityType
 
@@ -46,12 +46,12 @@ class EntityScores(_Figures):
     strict: Scores
 
 
-def evaluate_entities(tagger: Tagger, sentences: Sequence[Sentence]) -> EntityScores:
+def evaluate_entities(tagger: Tagger, sentences: Sequence[GoldPost]) -> EntityScores:
     """Score a tagger on sentences, text only."""
     return score(sentences, predict(tagger, sentences))
 
 
-def predict(tagger: Tagger, sentences: Sequence[Sentence]) -> list[list[str]]:
+def predict(tagger: Tagger, sentences: Sequence[GoldPost]) -> list[list[str]]:
     """BIO tags for the words of the sentences."""
     predicted: list[list[str]] = [[] for _ in sentences]
     # Of like lengths together: most of a mixed batch is padding.
@@ -76,7 +76,7 @@ def to_bio(words: int, spans: Iterable[tuple[str, int, int]]) -> list[str]:
     return tags
 
 
-def score(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> EntityScores:
+def score(sentences: Sequence[GoldPost], predicted: Sequence[Sequence[str]]) -> EntityScores:
     """Compare predicted with gold tags."""
     gold = [list(sentence.tags) for sentence in sentences]
     found = [list(tags) for tags in predicted]

@@ -16,7 +16,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from model.batch import Batch, collate
-from model.datasets import CaptionedPicture, DatasetError
+from model.data.captioned import CaptionedPicture
+from model.data.gold import DatasetError
 from model.gates import related
 from model.pictures import decode
 from model.rpbert import RpBert

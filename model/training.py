@@ -24,7 +24,9 @@ from model import card, conse, pretrained
 from model.augment import mask_pieces, merge_signs, shuffled_batches
 from model.batch import Batch, collate
 from model.config import PRESETS
-from model.datasets import Sentence, mend, read_all, read_captioned_pictures, read_conll
+from model.data.captioned import read_captioned_pictures
+from model.data.gold import GoldPost, mend
+from model.data.read import read_all, read_gold
 from model.device import pick_dtype
 from model.evaluation import EntityScores, evaluate_entities
 from model.inference import Tagger
@@ -96,7 +98,7 @@ class _Training:
         self.model.vision.requires_grad_(requires_grad=False).eval()
         self.pieces = WordPieces(self.tokenizer, window=config.window, overlap=config.overlap)
         self.sentences = read_all(settings.train)
-        self.dev = {_shown(path): read_conll(path) for path in settings.dev}
+        self.dev = {_shown(path): read_gold(path).posts for path in settings.dev}
         self.gallery, self.held_out = self._galleries()
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
         steps = settings.epochs * math.ceil(len(self.sentences) / settings.batch_size)
@@ -180,7 +182,7 @@ class _Training:
         ]
         return float(np.mean(losses))
 
-    def _tagging_loss(self, sentences: list[Sentence]) -> Tensor:
+    def _tagging_loss(self, sentences: list[GoldPost]) -> Tensor:
         texts = [self.pieces.prepare_words(sentence.words) for sentence in sentences]
         regions = [self._some_picture() for _ in sentences]
         batch = collate(texts, regions, channels=self.model.config.vision.channels)
@@ -231,7 +233,7 @@ class _Training:
         return output
 
 
-def gold(sentences: list[Sentence], tags: tuple[str, ...]) -> Tensor:
+def gold(sentences: list[GoldPost], tags: tuple[str, ...]) -> Tensor:
     """Gold tag indices `(posts, words)`, 0 behind a sentence's end."""
     indices = torch.zeros(
         len(sentences), max(len(sentence.words) for sentence in sentences), dtype=torch.long

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.datasets import DatasetError
+from model.data.gold import DatasetError, GoldPost
 from model.inference import Tagger, TagRequest
-from model.training import TrainingSettings, train
+from model.training import TrainingSettings, gold, train
 
 POST = (
     "IMGID:{0}\nRT\tO\n@\tO\nana\tO\n:\tO\nAna\tB-PER\nin\tO\nPorto{0}\tB-LOC\nfor\tO\n#\tO\nNBA\tB-ORG\n\n"
@@ -78,3 +78,12 @@ def test_too_few_concepts_to_hold_some_out_are_an_error(settings: TrainingSettin
     shutil.copytree(settings.captioned_pictures / "cats", tmp_path / "cats")
     with pytest.raises(DatasetError, match="too few folders of captioned pictures, 1"):
         train(settings.model_copy(update={"captioned_pictures": tmp_path}))
+
+
+def test_gold_is_always_a_path_of_the_chain() -> None:
+    tags = ("O", "B-PER", "I-PER", "B-MISC", "I-MISC")
+    posts = [
+        GoldPost(("Anita", "Borg", "in", "Porto"), ("B-PER", "I-PER", "O", "I-MISC")),
+        GoldPost(("ok",), ("O",)),
+    ]
+    assert gold(posts, tags).tolist() == [[1, 2, 0, 3], [0] * 4]
