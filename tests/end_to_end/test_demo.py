@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from tests.interrupts import heed_interrupts
 from workers.local import demo as demo_module
 from workers.local.demo import Demo
 from workers.local.kafka import KafkaCluster
@@ -18,20 +21,27 @@ from workers.local.valkey import ValkeyServer
 SAMPLES = len(sample_posts(lambda name: f"http://host/{name}"))
 
 
-def start(*flags: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def started(*flags: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
         [sys.executable, "-m", "workers.cli", "demo", *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_the_demo_ends_by_itself_with_every_post_out() -> None:
-    process = start()
-    output, _ = process.communicate(timeout=170)
+    with started() as process:
+        output, _ = process.communicate(timeout=170)
     assert process.returncode == 0, output
     assert f"{SAMPLES} posts in, {SAMPLES} out" in output
     assert "release small/" in output
@@ -39,8 +49,8 @@ def test_the_demo_ends_by_itself_with_every_post_out() -> None:
 
 
 def test_the_demo_uses_the_user_s_servers(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
-    process = start("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
-    output, _ = process.communicate(timeout=170)
+    with started("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url) as process:
+        output, _ = process.communicate(timeout=170)
     assert process.returncode == 0, output
     assert f"{SAMPLES} posts in, {SAMPLES} out" in output
     assert "starting one broker" not in output
@@ -49,7 +59,7 @@ def test_the_demo_uses_the_user_s_servers(kafka: KafkaCluster, valkey: ValkeySer
 def test_typed_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
     seen = ""
     servers = ("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
-    with start("--stay", *servers) as process:
+    with started("--stay", *servers) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for line in process.stdout:

@@ -7,6 +7,7 @@ import sys
 from kafka import KafkaAdminClient
 from redis import Redis
 
+from tests.interrupts import heed_interrupts
 from workers.local.ports import accepts
 
 
@@ -16,6 +17,7 @@ def test_services_run_until_they_are_told_to_stop() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
     )
     assert process.stdout is not None
     settings = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
