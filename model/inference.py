@@ -53,6 +53,8 @@ class Tagger:
         self.name = release.name
         self.version = release.version
         config = release.model.config
+        self.gate = config.gate
+        self.dtype = str(dtype).removeprefix("torch.")
         self.feature_channels = config.vision.channels
         self._tags = config.tags
         self._pieces = WordPieces(release.tokenizer, window=config.window, overlap=config.overlap)
@@ -64,7 +66,7 @@ class Tagger:
             self._model.encoder.use_products_in(dtype)
             self._model.vision.use_products_in(dtype)
         # Features of two precisions are two features.
-        self.backbone_digest = f"{weights_digest}-{DECODING}-{str(dtype).removeprefix('torch.')}"
+        self.backbone_digest = f"{weights_digest}-{DECODING}-{self.dtype}"
 
     @classmethod
     def load(
