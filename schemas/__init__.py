@@ -1,5 +1,6 @@
 """What crosses a process boundary: one topic a module, and nothing of the project imported."""
 
+from schemas.annotated_post import AnnotatedPost, GoldEntity
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Stage
 from schemas.post import MAX_IMAGES, MAX_TEXT_CHARACTERS, Post
 from schemas.tagged_post import (
@@ -15,10 +16,12 @@ from schemas.tagged_post import (
 __all__ = [
     "MAX_IMAGES",
     "MAX_TEXT_CHARACTERS",
+    "AnnotatedPost",
     "DeadLetter",
     "DeadLetterReason",
     "Entity",
     "EntityType",
+    "GoldEntity",
     "ImageRelation",
     "ImageStatus",
     "Post",

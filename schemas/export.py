@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from schemas.annotated_post import AnnotatedPost
 from schemas.dead_letter import DeadLetter
 from schemas.post import Post
 from schemas.tagged_post import TaggedPost
@@ -16,6 +17,7 @@ EXPORTED: Final[dict[str, type[BaseModel]]] = {
     "post": Post,
     "tagged_post": TaggedPost,
     "dead_letter": DeadLetter,
+    "annotated_post": AnnotatedPost,
 }
 
 

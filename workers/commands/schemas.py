@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from schemas.export import json_schema, write_all
+from schemas.export import EXPORTED, json_schema, write_all
 
 
 def schemas(
-    name: Literal["post", "tagged_post", "dead_letter"] | None = None, /, *, out: Path | None = None
+    name: Literal["post", "tagged_post", "dead_letter", "annotated_post"] | None = None,
+    /,
+    *,
+    out: Path | None = None,
 ) -> None:
     """Print one wire format as JSON Schema, or write all of them.
 
@@ -29,4 +32,4 @@ def schemas(
     if name is not None:
         sys.stdout.write(json_schema(name))
     elif out is None:
-        sys.stdout.writelines(json_schema(each) for each in ("post", "tagged_post", "dead_letter"))
+        sys.stdout.writelines(json_schema(each) for each in EXPORTED)
