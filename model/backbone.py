@@ -20,8 +20,7 @@ from model.config import VisionConfig
 _BYTE: Final = 255.0
 
 
-def _resnet152() -> nn.Module:
-    network = models.resnet152()
+def _without_head(network: models.ResNet) -> nn.Module:
     # Without its pooling and classifier, what is left is the map of the last stage.
     del network.avgpool, network.fc
     stages = dict(network.named_children())
@@ -34,7 +33,8 @@ def _efficientnet_lite0() -> nn.Module:
 
 
 _NETWORKS: Final[dict[str, Callable[[], nn.Module]]] = {
-    "resnet152": _resnet152,
+    "resnet152": lambda: _without_head(models.resnet152()),
+    "resnet101": lambda: _without_head(models.resnet101()),
     "efficientnet_lite0": _efficientnet_lite0,
 }
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from model.config import BLOCKS
 from model.surface import WORD_CHARACTERS
 from model.words import PreparedText
 
@@ -27,7 +28,8 @@ class Batch:
         lengths: `(windows,)` word pieces of each window, with specials.
         window_post: `(windows,)` the post of each window.
         first_windows: `(posts,)` the window that each post begins with.
-        places: `(posts, words)` where a word's vector stands in the flattened `(windows, pieces)`.
+        places: `(posts, words)` where a word's first piece stands in the flattened `(windows, pieces)`.
+        piece_counts: `(posts, words)` word pieces of each word, 1 where there is none.
         word_counts: `(posts,)` words of each post, 1 where there is none; stays on the CPU.
         shapes: `(posts, words)` word-shape classes.
         characters: `(posts, words, WORD_CHARACTERS)` character codes.
@@ -41,6 +43,7 @@ class Batch:
     window_post: Tensor
     first_windows: Tensor
     places: Tensor
+    piece_counts: Tensor
     word_counts: Tensor
     shapes: Tensor
     characters: Tensor
@@ -81,11 +84,13 @@ def collate(
 
     words = max(1, *(len(text.words) for text in texts)) if texts else 1
     places = np.zeros((len(texts), words), np.int64)
+    piece_counts = np.ones((len(texts), words), np.int64)
     shapes = np.zeros((len(texts), words), np.int64)
     characters = np.zeros((len(texts), words, WORD_CHARACTERS), np.int64)
     for row, (text, first) in enumerate(zip(texts, first_windows, strict=True)):
         count = len(text.words)
         places[row, :count] = (first + text.places[:, 0]) * ids.shape[1] + text.places[:, 1]
+        piece_counts[row, :count] = text.piece_counts
         shapes[row, :count] = text.shapes
         characters[row, :count] = text.characters
 
@@ -94,13 +99,14 @@ def collate(
     slots = np.full((len(texts), max(picture_counts, default=0)), -1)
     slots[np.arange(slots.shape[1]) < np.array(picture_counts)[:, None]] = np.arange(len(picture_post))
     flat = [region for regions in pictures for region in regions]
-    regions = np.stack(flat) if flat else np.zeros((0, 0, channels), np.float16)
+    regions = np.stack(flat) if flat else np.zeros((0, BLOCKS, channels), np.float16)
     return Batch(
         ids=torch.from_numpy(ids),
         lengths=torch.from_numpy(lengths),
         window_post=torch.from_numpy(np.repeat(np.arange(len(texts)), window_counts)),
         first_windows=torch.from_numpy(first_windows),
         places=torch.from_numpy(places),
+        piece_counts=torch.from_numpy(piece_counts),
         word_counts=torch.tensor([max(1, len(text.words)) for text in texts]),
         shapes=torch.from_numpy(shapes),
         characters=torch.from_numpy(characters),

@@ -37,7 +37,8 @@ class BiLstmCrf(nn.Module):
     def __init__(self, config: RpBertConfig) -> None:
         super().__init__()
         sizes = config.tagger
-        width = 2 * config.encoder.hidden + sizes.shape_width + sizes.character_width
+        vectors = 2 if sizes.input_embedding else 1
+        width = vectors * config.encoder.hidden + sizes.shape_width + sizes.character_width
         self.shapes, self.characters = None, None
         if sizes.shape_width:
             self.shapes = nn.Embedding(len(Shape), sizes.shape_width, padding_idx=0)
@@ -57,7 +58,8 @@ class BiLstmCrf(nn.Module):
         """Emission scores.
 
         Args:
-            vectors: `(posts, words, 2 x hidden)`: input embedding and RpBERT output of each word.
+            vectors: `(posts, words, 2 x hidden)`: input embedding and RpBERT output of each word, or
+                `(posts, words, hidden)`: its output alone.
             batch: the posts.
 
         Returns:

@@ -31,6 +31,36 @@ class GateKind(StrEnum):
     OFF = "off"
 
 
+class GatePlace(StrEnum):
+    """What the gate multiplies.
+
+    `EMBEDDING`: the finished embedding of a block; at 0 the picture leaves the attention too (paper,
+    section 3.3). `PROJECTION`: the projected block, before position, segment and LayerNorm, as in the
+    authors' 2022 code; the blocks are attended whatever the gate.
+    """
+
+    EMBEDDING = "embedding"
+    PROJECTION = "projection"
+
+
+class VisualPositions(StrEnum):
+    """Where the blocks of a picture stand behind a text of so many word pieces.
+
+    `SHARED`: all at that position (paper, section 3.1). `RUNNING`: one behind the other from there on, as in
+    the authors' 2022 code.
+    """
+
+    SHARED = "shared"
+    RUNNING = "running"
+
+
+class WordVector(StrEnum):
+    """What stands for a word: the vector of its first piece, or the mean over its pieces."""
+
+    FIRST_PIECE = "first_piece"
+    MEAN = "mean"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,12 +78,18 @@ class EncoderConfig(_Frozen):
     type_vocab: int = Field(default=2, ge=2, description="Segment 0 is text, segment 1 is visual.")
     layer_norm_eps: float = Field(default=1e-12, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    visual_positions: VisualPositions = VisualPositions.SHARED
+
+    @property
+    def visual_length(self) -> int:
+        """Positions that the blocks of a picture take."""
+        return BLOCKS if self.visual_positions is VisualPositions.RUNNING else 1
 
 
 class VisionConfig(_Frozen):
     """The backbone that turns a picture into block regions."""
 
-    backbone: Literal["resnet152", "efficientnet_lite0"]
+    backbone: Literal["resnet152", "resnet101", "efficientnet_lite0"]
     channels: int = Field(gt=0, description="Channels of the backbone's last stage.")
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -65,6 +101,10 @@ class TaggerConfig(_Frozen):
     lstm_hidden: int = Field(gt=0, description="Width of each direction.")
     lstm_layers: int = Field(default=1, gt=0)
     dropout: float = Field(default=0.5, ge=0, lt=1)
+    word_vector: WordVector = WordVector.FIRST_PIECE
+    input_embedding: bool = Field(
+        default=True, description="Whether BERT's input embedding stands beside its output."
+    )
     shape_width: int = Field(default=0, ge=0, description="Word-shape embedding; 0 leaves it out.")
     character_width: int = Field(default=0, ge=0, description="Character convolution; 0 leaves it out.")
 
@@ -77,17 +117,18 @@ class RpBertConfig(_Frozen):
     vision: VisionConfig
     tagger: TaggerConfig
     gate: GateKind = GateKind.SOFT
+    gate_place: GatePlace = GatePlace.EMBEDDING
     tags: tuple[str, ...] = BIO_TAGS
     window: int = Field(default=256, gt=3, description="Word pieces read at once, with [CLS] and [SEP].")
     overlap: int = Field(default=64, ge=0, description="Word pieces that neighbouring windows share.")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        # The visual blocks stand at the position just behind a full window.
-        if self.window >= self.encoder.max_positions:
+        # The visual blocks stand just behind a full window.
+        if self.window + self.encoder.visual_length > self.encoder.max_positions:
             raise ValueError(
-                f"window {self.window} leaves no position for the visual blocks: "
-                f"the encoder has {self.encoder.max_positions}"
+                f"window {self.window} leaves no position for the visual blocks, which take "
+                f"{self.encoder.visual_length}: the encoder has {self.encoder.max_positions}"
             )
         if self.overlap * 2 > self.window - 2:
             raise ValueError(f"overlap {self.overlap} is more than half of window {self.window}")
@@ -96,21 +137,48 @@ class RpBertConfig(_Frozen):
         return self
 
 
+_BERT_BASE: Final = EncoderConfig(
+    source="google-bert/bert-base-uncased",
+    vocab_size=30_522,
+    hidden=768,
+    layers=12,
+    heads=12,
+    intermediate=3072,
+)
+_RESNET152: Final = VisionConfig(
+    backbone="resnet152", channels=2048, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+)
+
 PRESETS: Final[dict[str, RpBertConfig]] = {
     # Section 4.2 of the paper: BERT-base, ResNet-152, no word features beyond BERT's.
-    "paper": RpBertConfig(
+    "paper": RpBertConfig(encoder=_BERT_BASE, vision=_RESNET152, tagger=TaggerConfig(lstm_hidden=256)),
+    # The same with BERT-large.
+    "paper-large": RpBertConfig(
         encoder=EncoderConfig(
-            source="google-bert/bert-base-uncased",
+            source="google-bert/bert-large-uncased",
             vocab_size=30_522,
-            hidden=768,
-            layers=12,
-            heads=12,
-            intermediate=3072,
+            hidden=1024,
+            layers=24,
+            heads=16,
+            intermediate=4096,
         ),
-        vision=VisionConfig(
-            backbone="resnet152", channels=2048, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-        ),
+        vision=_RESNET152,
         tagger=TaggerConfig(lstm_hidden=256),
+    ),
+    # The network of the authors' public code of 2022, where it differs from the paper (docs/paper.md). That
+    # code reads a text in one piece: here as far as the positions go.
+    "authors2022": RpBertConfig(
+        encoder=_BERT_BASE.model_copy(update={"visual_positions": VisualPositions.RUNNING}),
+        vision=_RESNET152.model_copy(update={"backbone": "resnet101"}),
+        tagger=TaggerConfig(
+            lstm_hidden=256,
+            lstm_layers=2,
+            dropout=0,
+            word_vector=WordVector.MEAN,
+            input_embedding=False,
+        ),
+        gate_place=GatePlace.PROJECTION,
+        window=_BERT_BASE.max_positions - BLOCKS,
     ),
     # 26 million weights. The vocabulary is uncased and names live on case: word shape and characters
     # give it back.

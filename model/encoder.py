@@ -22,6 +22,8 @@ VISUAL_SEGMENT: Final = 1
 class Embeddings(nn.Module):
     """Word piece or visual block + segment + position, normalised (paper, section 3.1)."""
 
+    visual_offsets: Tensor
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.words = nn.Embedding(config.vocab_size, config.hidden, padding_idx=0)
@@ -29,6 +31,7 @@ class Embeddings(nn.Module):
         self.segments = nn.Embedding(config.type_vocab, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
+        self.register_buffer("visual_offsets", torch.arange(config.visual_length), persistent=False)
 
     def text(self, ids: Tensor) -> Tensor:
         """Embed word pieces: `(n, length)` to `(n, length, hidden)`."""
@@ -38,8 +41,8 @@ class Embeddings(nn.Module):
     def blocks(self, projected: Tensor, lengths: Tensor) -> Tensor:
         """Embed the visual blocks of the pictures of each text.
 
-        All blocks of a text share one position, the one just behind its own [SEP]; it knows nothing of
-        the batch's padding.
+        All blocks of a text share one position, the one just behind its own [SEP], or those of each
+        picture run on from there; neither knows anything of the batch's padding.
 
         Args:
             projected: `(n, pictures, BLOCKS, hidden)`, already at the encoder's width.
@@ -48,7 +51,7 @@ class Embeddings(nn.Module):
         Returns:
             `(n, pictures, BLOCKS, hidden)`.
         """
-        positions = self.positions(lengths)[:, None, None, :]
+        positions = self.positions(lengths[:, None] + self.visual_offsets)[:, None]
         return self._finish(projected + positions + self.segments.weight[VISUAL_SEGMENT])
 
     def _finish(self, embedded: Tensor) -> Tensor:

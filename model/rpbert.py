@@ -17,7 +17,7 @@ from model import weights
 from model.backbone import Backbone
 from model.batch import Batch
 from model.bilstm_crf import BiLstmCrf
-from model.config import RpBertConfig
+from model.config import GatePlace, RpBertConfig, WordVector
 from model.encoder import Encoder
 from model.gates import gate
 
@@ -76,11 +76,14 @@ class RpBert(
     def _read(self, batch: Batch, text: Tensor, blocks: Tensor, gates: Tensor) -> Tensor:
         """Pass 2, section 3.3: each window beside the gated blocks of its post's pictures.
 
-        Windows with as many open pictures go together, so that a closed picture costs nothing.
+        Windows with as many open pictures go together, so that a closed picture costs nothing. A gate on the
+        projection leaves every picture open.
 
         Returns:
             `(windows, pieces, hidden)`.
         """
+        if self.config.gate_place is GatePlace.PROJECTION:
+            blocks, gates = blocks * gates[:, None, None], torch.ones_like(gates)
         slots = batch.slots[batch.window_post]
         # Slot -1, no picture, reads the 0 put at the end.
         slot_gates = functional.pad(gates, (0, 1))[slots]
@@ -99,11 +102,22 @@ class RpBert(
         return read
 
     def _tag(self, batch: Batch, text: Tensor, read: Tensor) -> Tensor:
-        """Section 3.4: input embedding and output of each word's first piece, through the tagger."""
-        vectors = torch.cat((text, read), dim=-1).flatten(0, 1)[batch.places]
+        """Section 3.4: input embedding and output of each word, through the tagger."""
+        pieces = torch.cat((text, read), dim=-1) if self.config.tagger.input_embedding else read
+        vectors = self._words(pieces.flatten(0, 1), batch)
         with torch.autocast(vectors.device.type, enabled=False):
             emissions: Tensor = self.tagger(vectors.float(), batch)
         return emissions
+
+    def _words(self, pieces: Tensor, batch: Batch) -> Tensor:
+        """A vector a word: `(windows x pieces, width)` to `(posts, words, width)`."""
+        if self.config.tagger.word_vector is WordVector.FIRST_PIECE:
+            return pieces[batch.places]
+        counts = batch.piece_counts[..., None]
+        piece = torch.arange(int(counts.max()), device=counts.device)
+        inside = piece < counts
+        vectors = pieces[torch.where(inside, batch.places[..., None] + piece, 0)]
+        return (vectors * inside[..., None]).sum(dim=2) / counts
 
     def tagging_loss(self, emissions: Tensor, tags: Tensor, word_counts: Tensor) -> Tensor:
         """Negative log likelihood of the gold paths, mean over posts.

@@ -18,7 +18,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from model import surface
 
 MAX_PIECES_PER_WORD: Final = 32
-"""A word is read at its first piece, so the tail of an endless URL is left out."""
+"""Pieces of a word that are read: the tail of an endless URL says nothing."""
 
 _PICTOGRAPH: Final = (
     r"\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|[\x{FE0E}\x{FE0F}]\x{20E3}?)?[\x{E0020}-\x{E007F}]*"
@@ -66,7 +66,8 @@ class PreparedText:
         text: The text itself.
         words: Its words, in order.
         windows: Word-piece ids of each window, [CLS] first and [SEP] last; one at least.
-        places: `(words, 2)`: the window, and the piece in it, where each word's vector is read.
+        places: `(words, 2)`: the window, and the piece in it, where each word begins as it is read.
+        piece_counts: `(words,)` word pieces of each word, all in that window.
         shapes: `(words,)` word-shape classes.
         characters: `(words, WORD_CHARACTERS)` character codes.
     """
@@ -75,6 +76,7 @@ class PreparedText:
     words: tuple[Word, ...]
     windows: tuple[npt.NDArray[np.int64], ...]
     places: npt.NDArray[np.int64]
+    piece_counts: npt.NDArray[np.int64]
     shapes: npt.NDArray[np.uint8]
     characters: npt.NDArray[np.uint8]
 
@@ -124,7 +126,8 @@ class WordPieces:
 
     def _prepare(self, text: str, words: tuple[Word, ...]) -> PreparedText:
         pieces = self._pieces([_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", word.text) for word in words])
-        spans = window_spans([len(ids) for ids in pieces], room=self._room, overlap=self._overlap)
+        counts = [len(ids) for ids in pieces]
+        spans = window_spans(counts, room=self._room, overlap=self._overlap)
         windows = tuple(
             np.array([self._cls, *(piece for ids in pieces[a:b] for piece in ids), self._sep], np.int64)
             for a, b in spans
@@ -134,7 +137,8 @@ class WordPieces:
             text=text,
             words=words,
             windows=windows,
-            places=_places([len(ids) for ids in pieces], spans),
+            places=_places(counts, spans),
+            piece_counts=np.array(counts, np.int64),
             shapes=surface.shapes(texts),
             characters=surface.characters(texts),
         )

@@ -3,11 +3,14 @@
 from importlib import resources
 from pathlib import Path
 
+import pytest
 import timm
 import torch
+import torchvision  # type: ignore[import-untyped]
 from transformers import BertModel
 
 from model import conse, pretrained
+from model.backbone import Backbone
 from model.config import PRESETS
 from model.encoder import Encoder
 from model.pictures import decode
@@ -41,6 +44,21 @@ def test_small_starts_as_the_minilm_and_the_backbone_that_are_packaged() -> None
     pixels = torch.from_numpy(decode((SAMPLES / "chelsea.jpg").read_bytes()))[None]
     scores = model.vision(pixels).mean(dim=1) @ pretrained.classifier(model.config).T
     assert "cat" in conse.class_names()[int(scores.argmax())]
+
+
+@pytest.mark.parametrize("preset", ["paper", "authors2022"])
+@torch.inference_mode()
+def test_a_resnet_s_weights_find_their_stages(preset: str) -> None:
+    vision = PRESETS[preset].vision
+    network = getattr(torchvision.models, vision.backbone)()
+    state = pretrained._by_stage(network)
+    backbone = Backbone(vision).eval()
+    backbone.network.load_state_dict({name: state[name] for name in backbone.network.state_dict()})
+    pixels = torch.rand(1, 3, 224, 224)
+    expected = network.eval()(pixels)
+    difference = network.fc(backbone.network(pixels).mean(dim=(2, 3))) - expected
+    # Untrained, in evaluation, its values run into the thousands and beyond.
+    assert difference.abs().max() < 1e-4 * expected.abs().max()
 
 
 @torch.inference_mode()

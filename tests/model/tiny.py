@@ -7,7 +7,15 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from model.config import BLOCKS, EncoderConfig, GateKind, RpBertConfig, TaggerConfig, VisionConfig
+from model.config import (
+    BLOCKS,
+    PRESETS,
+    EncoderConfig,
+    GateKind,
+    RpBertConfig,
+    TaggerConfig,
+    VisionConfig,
+)
 from model.inference import Tagger
 from model.release import Release
 from model.rpbert import RpBert
@@ -38,6 +46,15 @@ def tiny_config(
     )
 
 
+def tiny_preset(name: str) -> RpBertConfig:
+    """What a preset chooses, in a tiny shape."""
+    preset, tiny = PRESETS[name], tiny_config()
+    sizes = {"vocab_size": 120, "hidden": 32, "layers": 2, "heads": 4, "intermediate": 64}
+    return preset.model_copy(
+        update={"encoder": preset.encoder.model_copy(update=sizes), "vision": tiny.vision}
+    )
+
+
 def tiny_tokenizer() -> Tokenizer:
     """WordPiece over single letters, so that every Latin word has pieces."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789#@.,:/!?"
@@ -53,9 +70,13 @@ def tiny_tokenizer() -> Tokenizer:
 
 
 def tiny_model(gate: GateKind = GateKind.STRAIGHT_THROUGH, *, window: int = 24, overlap: int = 8) -> RpBert:
-    """Random weights, drawn wide enough that every input shows in the output."""
+    return with_random_weights(tiny_config(gate, window=window, overlap=overlap))
+
+
+def with_random_weights(config: RpBertConfig) -> RpBert:
+    """Weights drawn wide enough that every input shows in the output."""
     torch.manual_seed(7)
-    model = RpBert(tiny_config(gate, window=window, overlap=overlap)).eval()
+    model = RpBert(config).eval()
     for part in (model.encoder, model.project, model.relation):
         for parameter in part.parameters():
             if parameter.ndim > 1:
