@@ -28,6 +28,8 @@ class Oddity(StrEnum):
     """Posts that begin right behind the last word of another; parted from it."""
     WIDENED_SPANS = "widened_spans"
     """Entities that begin or end within a word; widened to whole words."""
+    SPANS_IN_ONE_WORD = "spans_in_one_word"
+    """Entities that share a word with an earlier one, once both are widened; left out."""
 
 
 @dataclass(frozen=True, slots=True)

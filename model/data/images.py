@@ -1,0 +1,103 @@
+"""Pictures of gold posts, in a folder, by their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data.gold import DatasetError
+from model.pictures import PictureError, decode
+from schemas import MAX_IMAGES
+
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class ImageFolder:
+    """A folder of pictures, each found by its file's name or by that name's stem.
+
+    Of several pictures with one stem, `.jpg` comes first, then `.jpeg`, `.png`, `.webp` and `.gif`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """List the folder.
+
+        Raises:
+            DatasetError: it can't be read.
+        """
+        try:
+            files = [path for path in directory.iterdir() if path.suffix.lower() in _SUFFIXES]
+        except OSError as error:
+            raise DatasetError(f"{directory}: no folder of pictures ({error.strerror})") from error
+        # The preferred suffix last, so that its file stays.
+        files.sort(key=lambda path: _SUFFIXES.index(path.suffix.lower()), reverse=True)
+        self._by_stem = {path.stem: path for path in files}
+        self._by_name = {path.name: path for path in files}
+
+    def find(self, name: str) -> Path | None:
+        """The picture of a name, with or without its suffix; None where the folder has none."""
+        return self._by_name.get(name) or self._by_stem.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCounts:
+    """What became of the pictures that posts name.
+
+    Attributes:
+        named: All of them; the sum of the others.
+        usable: Found and decoded.
+        missing: Not in the folder.
+        broken: In the folder, and not to be decoded.
+        left_out: Beyond a post's first `MAX_IMAGES`, or not looked for.
+    """
+
+    named: int = 0
+    usable: int = 0
+    missing: int = 0
+    broken: int = 0
+    left_out: int = 0
+
+
+class PostPictures:
+    """Decodes the pictures of posts and counts what becomes of them: no post is lost to its picture."""
+
+    def __init__(self, folder: ImageFolder | None) -> None:
+        """Begin counting.
+
+        Args:
+            folder: where the pictures lie; None leaves all of them out.
+        """
+        self._folder = folder
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> PictureCounts:
+        """Of all pictures so far."""
+        return PictureCounts(named=self._counts.total(), **self._counts)
+
+    def decode(self, names: Sequence[str]) -> tuple[Pixels | None, ...]:
+        """The pictures of one post, RGB `(224, 224, 3)` each; None for one that can't take part."""
+        decoded = []
+        for place, name in enumerate(names):
+            outcome, pixels = self._decode(name) if place < MAX_IMAGES else ("left_out", None)
+            self._counts[outcome] += 1
+            decoded.append(pixels)
+        return tuple(decoded)
+
+    def _decode(self, name: str) -> tuple[str, Pixels | None]:
+        if self._folder is None:
+            return "left_out", None
+        path = self._folder.find(name)
+        if path is None:
+            return "missing", None
+        try:
+            return "usable", decode(path.read_bytes())
+        except (OSError, PictureError):
+            return "broken", None
