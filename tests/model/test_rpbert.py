@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from model.batch import Batch, collate
 from model.config import GateKind
@@ -38,8 +39,10 @@ def run(model: RpBert, batch: Batch) -> tuple[Tensor, Tensor]:
     return logits, emissions
 
 
-def test_a_shut_gate_leaves_exactly_the_text() -> None:
-    model = judge(tiny_model(), -5.0)
+@pytest.mark.parametrize("kind", [kind for kind in GateKind if kind is not GateKind.OFF])
+def test_a_shut_gate_leaves_exactly_the_text(kind: GateKind) -> None:
+    # So sure that even the soft gate's probability is 0.
+    model = judge(tiny_model(kind), -500.0)
     _, beside = run(model, batch_of(list(TEXTS), [1, 0, 4, 2]))
     _, alone = run(model, batch_of(list(TEXTS), [0, 0, 0, 0]))
     assert torch.equal(beside, alone)
@@ -105,16 +108,61 @@ def test_the_order_of_pictures_changes_their_scores_order_and_nothing_else() -> 
     torch.testing.assert_close(emissions, emissions_turned, atol=1e-5, rtol=0)
 
 
-def test_gradients_reach_every_part_that_the_paper_trains() -> None:
-    model = tiny_model(GateKind.SOFT).train()
+def trained_parts(model: RpBert, loss: Tensor) -> set[str]:
+    """Parts of the network that a step down this loss would change."""
+    torch.autograd.backward(loss)
+    return {
+        name
+        for name, part in model.named_children()
+        if any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in part.parameters())
+    }
+
+
+def in_training(kind: GateKind) -> tuple[RpBert, Batch]:
+    """A network in training, its gate open, and posts whose pictures it looks at itself."""
+    model = tiny_model(kind).train()
+    model.gumbel_temperature = 0.5 if kind is GateKind.GUMBEL else None
+    with torch.no_grad():
+        model.relation.weight.mul_(0.01)
+        model.relation.bias.copy_(torch.tensor([-1.0, 1.0]))
     batch = batch_of(list(TEXTS), [1, 1, 1, 1])
     pixels = torch.randint(0, 255, (4, 224, 224, 3), dtype=torch.uint8)
-    batch = dataclasses.replace(batch, regions=model.vision(pixels))
+    return model, dataclasses.replace(batch, regions=model.vision(pixels))
+
+
+def no_tags(emissions: Tensor) -> Tensor:
+    return torch.zeros(emissions.shape[:2], dtype=torch.long)
+
+
+def test_the_relation_task_trains_relation_head_rpbert_and_vision() -> None:
+    model, batch = in_training(GateKind.SOFT)
+    loss = functional.cross_entropy(model.relate(batch), torch.tensor([0, 1, 1, 0]))
+    assert trained_parts(model, loss) == {"relation", "encoder", "project", "vision"}
+
+
+@pytest.mark.parametrize("kind", [GateKind.SOFT, GateKind.STRAIGHT_THROUGH, GateKind.GUMBEL])
+def test_the_tagging_task_trains_tagger_rpbert_and_vision_and_through_the_gate_the_head(
+    kind: GateKind,
+) -> None:
+    model, batch = in_training(kind)
     _, emissions = model(batch)
-    tags = torch.zeros(emissions.shape[:2], dtype=torch.long)
-    torch.autograd.backward(model.tagging_loss(emissions, tags, batch.word_counts))
-    for part in (model.relation, model.project, model.encoder, model.vision, model.tagger):
-        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+    loss = model.tagging_loss(emissions, no_tags(emissions), batch.word_counts)
+    assert trained_parts(model, loss) == {"tagger", "encoder", "project", "vision", "relation"}
+
+
+def test_without_a_gate_nothing_of_the_tagging_task_reaches_the_relation_head() -> None:
+    model, batch = in_training(GateKind.OFF)
+    _, emissions = model(batch)
+    loss = model.tagging_loss(emissions, no_tags(emissions), batch.word_counts)
+    assert "relation" not in trained_parts(model, loss)
+
+
+def test_features_that_were_computed_before_leave_the_vision_as_it_is() -> None:
+    model, batch = in_training(GateKind.SOFT)
+    batch = dataclasses.replace(batch, regions=batch.regions.detach())
+    _, emissions = model(batch)
+    loss = model.tagging_loss(emissions, no_tags(emissions), batch.word_counts)
+    assert trained_parts(model, loss) == {"tagger", "encoder", "project", "relation"}
 
 
 def test_likelihood_of_gold_rises_with_its_emissions() -> None:
