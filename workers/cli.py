@@ -9,6 +9,7 @@ from cyclopts.config import Env
 from pydantic import ValidationError
 from rich.console import Console
 
+from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.groups import BUILD, SERVE, TRY
 from workers.commands.local import app as local
@@ -44,6 +45,7 @@ app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
 app.command(local)
+app.command(data)
 app.command(schemas, group=BUILD)
 
 

@@ -68,9 +68,9 @@ def read_labels(path: Path) -> TrcLabels:
 
 def _fault(tweet: str, labels: list[str]) -> str | None:
     if _ROUNDED.fullmatch(tweet):
-        return f"the id {tweet} is rounded: a spreadsheet wrote it in scientific notation"
+        return "the id is rounded, in a spreadsheet's scientific notation"
     if not _ID.fullmatch(tweet):
-        return f"the id {tweet[:30]!r} is no number"
+        return "the id is no number"
     if any(label not in {"0", "1", ""} for label in labels):
         return "text of the tweet stands where labels belong"
     if len(labels) < _LABELS or "" in labels:

@@ -1,0 +1,154 @@
+"""What data files hold, printed beside what was published of them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from json import dumps
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from model.data.check import GoldCheck, TrcCheck, check
+from model.data.gold import DatasetError, Oddity
+from model.data.images import PictureCounts
+from workers.errors import SetupError
+from workers.render import plain
+
+_SUFFIXES: Final = (".txt", ".csv", ".jsonl", ".conll")
+_ODDITIES: Final = {
+    Oddity.ORPHAN_INSIDE_TAGS: "I- tags that begin an entity",
+    Oddity.OTHER_AS_MISC: "OTHER read as MISC",
+    Oddity.BLANK_TOKENS: "blank tokens",
+    Oddity.ZERO_WIDTH_TOKENS: "zero-width tokens",
+    Oddity.POSTS_WITHOUT_WORDS: "posts without words, left out",
+    Oddity.POSTS_WITHOUT_BLANK_LINE: "posts without a blank line before them",
+    Oddity.WIDENED_SPANS: "spans widened to whole words",
+    Oddity.SPANS_IN_ONE_WORD: "spans within another's word, left out",
+}
+
+
+def check_and_print(paths: Sequence[Path], *, images: Path | None, texts: Path | None, as_json: bool) -> None:
+    """Check each file, or each data file of a directory, and print what was found.
+
+    Raises:
+        SetupError: a file can't be read; the others are printed all the same.
+    """
+    reports: list[dict[str, object]] = []
+    errors: list[str] = []
+    console = Console(highlight=False)
+    for path in _files(paths):
+        try:
+            found = _check(path, images, texts)
+        except DatasetError as error:
+            errors.append(str(error))
+            reports.append({"file": str(path), "error": str(error)})
+            continue
+        reports.append({"file": str(path), **found.model_dump(mode="json")})
+        if not as_json:
+            console.print(Text(f"\n{plain(str(path))}", style="bold"), soft_wrap=True)
+            console.print(*_shown(found), sep="\n")
+    if as_json:
+        sys.stdout.write(dumps({"files": reports}, ensure_ascii=False) + "\n")
+    if errors:
+        raise SetupError(errors[0] if len(errors) == 1 else f"{len(errors)} files: {'; '.join(errors)}")
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
+        if not inside:
+            raise SetupError(f"{path} holds no data file; name one, or a directory of {', '.join(_SUFFIXES)}")
+        yield from inside
+
+
+def _check(path: Path, images: Path | None, texts: Path | None) -> GoldCheck | TrcCheck:
+    if images is None:
+        return check(path, images=None, texts=texts)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"pictures of {path.name}")
+        return check(
+            path,
+            images=images,
+            texts=texts,
+            advance=lambda done, of: progress.update(task, completed=done, total=of),
+        )
+
+
+def _shown(found: GoldCheck | TrcCheck) -> list[Text | Table]:
+    pictures = _pictures(found.pictures)
+    if isinstance(found, TrcCheck):
+        return [*_trc(found), pictures]
+    return [_recognised(found), _gold(found), pictures, *_relations(found), *_oddities(found)]
+
+
+def _recognised(found: GoldCheck) -> Text:
+    published = found.published
+    if published is None:
+        return Text(f"{found.posts:,} posts; none of the published splits")
+    if published.same:
+        return Text(f"{published.name}, as published: {found.posts:,} posts", style="green")
+    return Text(f"{published.name}: {found.posts:,} posts as published, entities not quite", style="yellow")
+
+
+def _gold(found: GoldCheck) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("entities", "here", "published", "difference")[: 4 if found.published else 2]:
+        table.add_column(heading, justify="left" if heading == "entities" else "right")
+    for kind, count in found.entities.items():
+        if found.published is None:
+            table.add_row(kind, f"{count:,}")
+            continue
+        published = found.published.entities[kind]
+        difference = Text(f"{count - published:+,}", style="yellow") if count != published else Text("0")
+        table.add_row(kind, f"{count:,}", f"{published:,}", difference)
+    return table
+
+
+def _pictures(counts: PictureCounts) -> Text:
+    if counts.left_out == counts.named:
+        return Text(f"pictures: {counts.named:,} named; not looked for, see --images")
+    return Text(
+        f"pictures: {counts.named:,} named, {counts.usable + counts.broken:,} found, "
+        f"{counts.missing:,} missing, {counts.broken:,} broken"
+        + (f", {counts.left_out:,} beyond a post's fourth" if counts.left_out else "")
+    )
+
+
+def _relations(found: GoldCheck) -> list[Text]:
+    return [Text(f"relations: {found.relations:,} pictures judged")] if found.relations else []
+
+
+def _oddities(found: GoldCheck) -> list[Text]:
+    return [Text(f"mended: {oddities(found.oddities)}")] if found.oddities else []
+
+
+def oddities(counts: Mapping[str, int]) -> str:
+    """What was mended, and how often, for a person."""
+    return "; ".join(f"{_ODDITIES[Oddity(name)]}: {count:,}" for name, count in counts.items())
+
+
+def _trc(found: TrcCheck) -> list[Text]:
+    share = "none" if found.related_share is None else f"{found.related_share:.1%}"
+    here = f"{found.rows:,} rows, {found.readable:,} readable, {share} of them image adds"
+    lines = [Text(here)]
+    if found.published is not None:
+        published = found.published
+        also = f"{published.name}, as published: {published.tweets:,} tweets, {published.related_share:.0%}"
+        lines.insert(0, Text(f"{also} image adds", style="green" if published.same else "yellow"))
+    if found.malformed:
+        lines.append(Text(f"{len(found.malformed):,} malformed rows are left out:", style="yellow"))
+    for reason, count in Counter(found.malformed.values()).most_common():
+        at = ", ".join(str(line) for line, said in found.malformed.items() if said == reason)
+        lines.append(Text(f"{count:,} where {reason}: lines {at}"))
+    if found.texts is not None:
+        lines.append(Text(f"texts: {found.texts:,} found, {found.readable - found.texts:,} missing"))
+    return lines
