@@ -54,3 +54,12 @@ def test_fewer_rows_are_the_same_rows(encoder: Encoder) -> None:
     ids = torch.randint(1, CONFIG.vocab_size, (3, 12))
     mask = torch.ones(3, 12, dtype=torch.bool)
     torch.testing.assert_close(read(encoder, ids, mask, rows=1), read(encoder, ids, mask, rows=12)[:, :1])
+
+
+def test_a_gate_of_nothing_takes_the_blocks_out_of_attention(encoder: Encoder) -> None:
+    ids = torch.randint(1, CONFIG.vocab_size, (3, 12))
+    mask = torch.arange(12) < torch.tensor([12, 4, 7])[:, None]
+    with torch.inference_mode():
+        text = encoder.embeddings.text(ids)
+        beside = encoder(text, mask, torch.randn(3, 2, 49, CONFIG.hidden), torch.zeros(3, 2), 12)
+    torch.testing.assert_close(beside[mask], read(encoder, ids, mask, rows=12)[mask], atol=1e-6, rtol=1e-5)

@@ -48,6 +48,23 @@ def test_a_shut_gate_leaves_exactly_the_text(kind: GateKind) -> None:
     assert torch.equal(beside, alone)
 
 
+def test_beside_open_pictures_a_shut_one_leaves_no_trace() -> None:
+    model = tiny_model()
+    texts = [WordPieces(tiny_tokenizer(), window=60, overlap=8).prepare("new york is loud")]
+    pictures = some_regions(3, 4)
+    batch = collate(texts, [pictures], channels=CHANNELS)
+    logits, _ = run(model, batch)
+    yes = logits[:, 1] - logits[:, 0]
+    with torch.no_grad():
+        model.relation.bias[1] -= yes.median()
+    logits, beside = run(model, batch)
+    opened = [picture for picture, score in zip(pictures, related(logits), strict=True) if score > 0.5]
+    assert 0 < len(opened) < len(pictures)
+    assert opened[0] is not pictures[0]
+    _, alone = run(model, collate(texts, [opened], channels=CHANNELS))
+    torch.testing.assert_close(beside, alone, atol=1e-6, rtol=0)
+
+
 def test_an_open_gate_lets_the_picture_in() -> None:
     model = judge(tiny_model(), 5.0)
     _, beside = run(model, batch_of(["new york"], [1]))
