@@ -15,7 +15,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 FORBIDDEN: Final = -1e4
-"""Score of a transition that BIO does not have; finite, so that no difference becomes NaN."""
+"""Score in training of a transition that BIO does not have; finite, so that no gradient becomes NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Chain:
 
     @classmethod
     def of(cls, crf: CRF, tags: Sequence[str]) -> Chain:
-        """The chain of a trained CRF, with what BIO does not have forbidden."""
+        """The chain of a trained CRF; what BIO does not have is at -inf, below any emission."""
         starts_allowed, allowed = (mask.to(crf.transitions.device) for mask in bio_masks(tags))
         return cls(
-            starts=crf.start_transitions.detach().masked_fill(~starts_allowed, FORBIDDEN),
+            starts=crf.start_transitions.detach().masked_fill(~starts_allowed, -torch.inf),
             ends=crf.end_transitions.detach(),
-            transitions=crf.transitions.detach().masked_fill(~allowed, FORBIDDEN),
+            transitions=crf.transitions.detach().masked_fill(~allowed, -torch.inf),
         )
 
     def double(self) -> Chain:

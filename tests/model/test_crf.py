@@ -25,6 +25,11 @@ def random_crf(seed: int) -> tuple[CRF, Chain]:
     return crf, Chain.of(crf, BIO_TAGS)
 
 
+def path_score(emissions: torch.Tensor, path: torch.Tensor, chain: Chain) -> torch.Tensor:
+    score = chain.starts[path[0]] + chain.ends[path[-1]] + chain.transitions[path[:-1], path[1:]].sum()
+    return score + emissions[torch.arange(len(path)), path].sum()
+
+
 cases = given(st.integers(0, 10_000), st.lists(st.integers(1, 9), min_size=1, max_size=5))
 
 
@@ -40,7 +45,24 @@ def test_viterbi_is_the_library_s_decode(seed: int, lengths: list[int]) -> None:
 
 @settings(deadline=None, max_examples=60)
 @cases
-def test_the_partition_gives_the_library_s_likelihood(seed: int, lengths: list[int]) -> None:
+def test_the_partition_gives_the_library_s_likelihood_of_any_path(seed: int, lengths: list[int]) -> None:
+    torch.manual_seed(seed)
+    # Nothing is forbidden here, so that any path has a likelihood to compare.
+    crf = CRF(TAGS, batch_first=True).double()
+    chain = Chain(*(p.detach() for p in (crf.start_transitions, crf.end_transitions, crf.transitions)))
+    emissions = 2 * torch.randn(len(lengths), max(lengths), TAGS, dtype=torch.float64)
+    paths = torch.randint(0, TAGS, emissions.shape[:2])
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    likelihood = crf(emissions, paths, mask=mask, reduction="none")
+    total = forward_backward(emissions, torch.tensor(lengths), chain).total
+    for row, n in enumerate(lengths):
+        score = path_score(emissions[row], paths[row, :n], chain)
+        assert (score - total[row]).item() == pytest.approx(likelihood[row].item(), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@cases
+def test_what_bio_forbids_does_not_count_in_the_likelihood(seed: int, lengths: list[int]) -> None:
     crf, chain = random_crf(seed)
     emissions = torch.randn(len(lengths), max(lengths), TAGS)
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
@@ -48,22 +70,24 @@ def test_the_partition_gives_the_library_s_likelihood(seed: int, lengths: list[i
     likelihood = crf(emissions, paths, mask=mask, reduction="none")
     total = forward_backward(emissions, torch.tensor(lengths), chain).total
     for row, n in enumerate(lengths):
-        path = paths[row, :n]
-        path_score = (
-            chain.starts[path[0]] + emissions[row, torch.arange(n), path].sum() + chain.ends[path[-1]]
-        )
-        path_score = path_score + chain.transitions[path[:-1], path[1:]].sum()
-        assert (path_score - total[row]).item() == pytest.approx(likelihood[row].item(), abs=1e-3)
+        score = path_score(emissions[row], paths[row, :n], chain)
+        assert (score - total[row]).item() == pytest.approx(likelihood[row].item(), abs=1e-3)
 
 
-@settings(deadline=None, max_examples=40)
-@cases
-def test_no_path_breaks_bio(seed: int, lengths: list[int]) -> None:
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    st.sampled_from([0.0, 5.0, 1e3, 1e5, 1e9]),
+)
+def test_no_path_breaks_bio_however_hard_it_is_pulled(seed: int, lengths: list[int], pull: float) -> None:
     torch.manual_seed(seed)
     # Untrained, and pulled towards I-: only the chain holds it back.
-    chain = Chain.of(CRF(TAGS, batch_first=True), BIO_TAGS)
-    emissions = torch.randn(len(lengths), max(lengths), TAGS)
-    emissions[..., 2::2] += 5
+    chain = Chain.of(CRF(TAGS, batch_first=True), BIO_TAGS).double()
+    emissions = torch.randn(len(lengths), max(lengths), TAGS, dtype=torch.float64)
+    emissions[..., 2::2] += pull * torch.rand(len(lengths), max(lengths), TAGS // 2)
+    lattice = forward_backward(emissions, torch.tensor(lengths), chain)
+    assert lattice.total.isfinite().all()
     for path, n in zip(viterbi(emissions, torch.tensor(lengths), chain), lengths, strict=True):
         tags = [BIO_TAGS[tag] for tag in path[:n].tolist()]
         for before, tag in zip(["O", *tags], tags, strict=False):
