@@ -11,6 +11,7 @@ from rich.console import Console
 
 from workers.commands.data import app as data
 from workers.commands.demo import demo
+from workers.commands.evaluate import evaluate
 from workers.commands.groups import BUILD, SERVE, TRY
 from workers.commands.local import app as local
 from workers.commands.produce import produce
@@ -46,6 +47,7 @@ app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
 app.command(local)
 app.command(data)
+app.command(evaluate, group=BUILD)
 app.command(schemas, group=BUILD)
 
 

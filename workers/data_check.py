@@ -29,6 +29,8 @@ _ODDITIES: Final = {
     Oddity.POSTS_WITHOUT_WORDS: "posts without words, left out",
     Oddity.POSTS_WITHOUT_BLANK_LINE: "posts without a blank line before them",
     Oddity.WIDENED_SPANS: "spans widened to whole words",
+    Oddity.MALFORMED_ROWS: "malformed rows, left out",
+    Oddity.MISSING_TEXTS: "tweets without a text, left out",
     Oddity.SPANS_IN_ONE_WORD: "spans within another's word, left out",
 }
 
@@ -73,7 +75,8 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def _check(path: Path, images: Path | None, texts: Path | None) -> GoldCheck | TrcCheck:
     if images is None:
         return check(path, images=None, texts=texts)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"pictures of {path.name}")
         return check(
             path,
@@ -84,7 +87,7 @@ def _check(path: Path, images: Path | None, texts: Path | None) -> GoldCheck | T
 
 
 def _shown(found: GoldCheck | TrcCheck) -> list[Text | Table]:
-    pictures = _pictures(found.pictures)
+    pictures = pictures_line(found.pictures)
     if isinstance(found, TrcCheck):
         return [*_trc(found), pictures]
     return [_recognised(found), _gold(found), pictures, *_relations(found), *_oddities(found)]
@@ -113,9 +116,10 @@ def _gold(found: GoldCheck) -> Table:
     return table
 
 
-def _pictures(counts: PictureCounts) -> Text:
+def pictures_line(counts: PictureCounts) -> Text:
+    """What became of the pictures, for a person."""
     if counts.left_out == counts.named:
-        return Text(f"pictures: {counts.named:,} named; not looked for, see --images")
+        return Text(f"pictures: {counts.named:,} named, not looked for")
     return Text(
         f"pictures: {counts.named:,} named, {counts.usable + counts.broken:,} found, "
         f"{counts.missing:,} missing, {counts.broken:,} broken"
@@ -128,12 +132,13 @@ def _relations(found: GoldCheck) -> list[Text]:
 
 
 def _oddities(found: GoldCheck) -> list[Text]:
-    return [Text(f"mended: {oddities(found.oddities)}")] if found.oddities else []
+    return [oddities_line(found.oddities)] if found.oddities else []
 
 
-def oddities(counts: Mapping[str, int]) -> str:
-    """What was mended, and how often, for a person."""
-    return "; ".join(f"{_ODDITIES[Oddity(name)]}: {count:,}" for name, count in counts.items())
+def oddities_line(counts: Mapping[str, int]) -> Text:
+    """What was mended or left out, and how often, for a person."""
+    named = (f"{_ODDITIES[Oddity(name)]}: {count:,}" for name, count in counts.items())
+    return Text(f"mended: {'; '.join(named)}")
 
 
 def _trc(found: TrcCheck) -> list[Text]:

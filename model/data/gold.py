@@ -28,6 +28,10 @@ class Oddity(StrEnum):
     """Posts that begin right behind the last word of another; parted from it."""
     WIDENED_SPANS = "widened_spans"
     """Entities that begin or end within a word; widened to whole words."""
+    MALFORMED_ROWS = "malformed_rows"
+    """Rows of relation labels that can't be trusted; left out."""
+    MISSING_TEXTS = "missing_texts"
+    """Labelled tweets whose text is not at hand; left out."""
     SPANS_IN_ONE_WORD = "spans_in_one_word"
     """Entities that share a word with an earlier one, once both are widened; left out."""
 

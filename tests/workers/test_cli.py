@@ -79,12 +79,35 @@ def rpbert_process() -> Rpbert:
 def test_help_names_every_command(rpbert: Rpbert) -> None:
     run = rpbert("--help")
     assert run.status == 0
-    for command in ("demo", "tag", "topics", "worker", "produce", "tail", "local", "schemas"):
+    for command in (
+        "demo",
+        "tag",
+        "topics",
+        "worker",
+        "produce",
+        "tail",
+        "local",
+        "data",
+        "evaluate",
+        "schemas",
+    ):
         assert re.search(rf"\b{command}\b", run.output)
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "tag", "topics create", "worker", "produce", "tail", "local up", "schemas"]
+    "command",
+    [
+        "demo",
+        "tag",
+        "topics create",
+        "worker",
+        "produce",
+        "tail",
+        "local up",
+        "data check",
+        "evaluate",
+        "schemas",
+    ],
 )
 def test_every_command_explains_itself(rpbert: Rpbert, command: str) -> None:
     run = rpbert(*command.split(), "--help")

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from kafka.errors import CorruptRecordError, KafkaError
 
+from model.config import GateKind
 from model.inference import Tagger
 from model.release import ReleaseError
 from schemas import ReleaseName
@@ -101,14 +102,14 @@ def _lost(error: PublisherLost) -> SetupError:
     return SetupError(f"this worker can't go on: {error}; start it again if that was not meant")
 
 
-def load_tagger(settings: ModelSettings) -> Tagger:
-    """Load the release that the settings name.
+def load_tagger(settings: ModelSettings, *, gate: GateKind | None = None) -> Tagger:
+    """Load the release that the settings name, for ablation with another gate than its own.
 
     Raises:
         SetupError: it isn't there, or can't be trusted.
     """
     try:
-        return Tagger.load(settings.release, device=settings.device, dtype=settings.dtype)
+        return Tagger.load(settings.release, device=settings.device, dtype=settings.dtype, gate=gate)
     except ReleaseError as error:
         raise SetupError(f"{error} (--release {settings.release})") from error
 

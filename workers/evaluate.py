@@ -1,0 +1,156 @@
+"""A release measured on a data file, and the figures printed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from model.config import GateKind
+from model.data.gold import DatasetError, GoldSet, Oddity
+from model.data.images import ImageFolder, PictureCounts, PostPictures
+from model.data.read import DataForm, form_of, read_gold
+from model.data.relation import read_trc
+from model.evaluation import entity_scores, predict, relation_scores
+from model.scores import EntityScores, RelationScores, Scores
+from schemas import ReleaseName
+from workers.data_check import oddities_line, pictures_line
+from workers.errors import SetupError
+from workers.render import plain
+from workers.settings import ModelSettings
+from workers.tagger.process import load_tagger
+
+_FIRST_COLUMN: Final = 19
+
+
+class Evaluation(BaseModel):
+    """What `rpbert evaluate --json` prints; figures are 0-1."""
+
+    release: ReleaseName
+    data: str
+    posts: int
+    pictures: PictureCounts
+    gate: GateKind
+    dtype: str
+    entities: EntityScores | None
+    relation: RelationScores | None
+    oddities: dict[str, int]
+
+
+def evaluate_and_print(
+    model: ModelSettings,
+    data: Path,
+    *,
+    images: Path | None,
+    texts: Path | None,
+    gate: GateKind | None,
+    as_json: bool,
+) -> None:
+    """Measure a release on a data file and print the figures.
+
+    Args:
+        model: which release, and where it runs.
+        data: posts with gold entities, or TRC's labels.
+        images: folder of the pictures; None for text only.
+        texts: tweets as JSON Lines, for TRC.
+        gate: another gate than the release's own.
+        as_json: print one JSON object instead of tables.
+
+    Raises:
+        SetupError: the release or the data can't be used, or there is nothing to score.
+    """
+    try:
+        gold, pictures, lost = _read(data, images, texts)
+    except DatasetError as error:
+        raise SetupError(str(error)) from error
+    if not gold.posts:
+        raise SetupError(f"{data}: holds no post to score; `rpbert data check` says what it holds")
+    tagger = load_tagger(model, gate=gate)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"{tagger.name} {tagger.version}", total=len(gold.posts))
+        predicted = predict(tagger, gold.posts, pictures, lambda posts: progress.advance(task, posts))
+    counts = pictures.counts
+    evaluation = Evaluation(
+        release=ReleaseName(name=tagger.name, version=tagger.version),
+        data="/".join(data.absolute().parts[-2:]),
+        posts=len(gold.posts),
+        pictures=replace(counts, named=counts.named + lost, missing=counts.missing + lost),
+        gate=tagger.gate,
+        dtype=tagger.dtype,
+        entities=entity_scores(gold.posts, predicted),
+        relation=relation_scores(gold.posts, predicted),
+        oddities={name: count for name, count in gold.oddities.items() if count},
+    )
+    if as_json:
+        sys.stdout.write(evaluation.model_dump_json() + "\n")
+    else:
+        _print(evaluation)
+
+
+def _read(data: Path, images: Path | None, texts: Path | None) -> tuple[GoldSet, PostPictures, int]:
+    """The posts, their pictures, and how many posts are not there for want of their picture."""
+    if form_of(data) is not DataForm.TRC:
+        return read_gold(data), PostPictures(None if images is None else ImageFolder(images)), 0
+    if images is None or texts is None:
+        raise SetupError(
+            f"{data} has labels of tweets only: give --texts with the tweets and --images with their pictures"
+        )
+    trc = read_trc(data, texts, images)
+    left_out: dict[str, int] = {
+        Oddity.MALFORMED_ROWS: len(trc.labels.malformed),
+        Oddity.MISSING_TEXTS: trc.missing_texts,
+    }
+    return GoldSet(trc.posts, left_out), PostPictures(ImageFolder(images)), trc.missing_pictures
+
+
+def _print(evaluation: Evaluation) -> None:
+    console = Console(highlight=False)
+    release = f"{evaluation.release.name} {evaluation.release.version}"
+    how = f"{evaluation.posts:,} posts, gate {evaluation.gate}, {evaluation.dtype}"
+    console.print(Text(f"{release} on {plain(evaluation.data)}: {how}", style="bold"))
+    console.print(pictures_line(evaluation.pictures))
+    if evaluation.oddities:
+        console.print(oddities_line(evaluation.oddities))
+    if evaluation.entities is not None:
+        console.print(_entities("conlleval", evaluation.entities.conlleval))
+        console.print(_entities("strict", evaluation.entities.strict))
+    if evaluation.relation is not None:
+        console.print(_relation(evaluation.relation))
+
+
+def _entities(way: str, scores: Scores) -> Table:
+    table = _table(f"entities, {way}", "gold", "precision", "recall", "F1")
+    for kind, score in (*scores.types.items(), ("micro", scores.micro)):
+        figures = (_percent(figure) for figure in (score.precision, score.recall, score.f1))
+        table.add_row(kind, f"{score.support:,}", *figures, style="bold" if kind == "micro" else "")
+    return table
+
+
+def _relation(scores: RelationScores) -> Table:
+    table = _table("relation", "pairs", "precision", "recall", "F1", "accuracy", "AUC")
+    figures = (scores.precision, scores.recall, scores.f1, scores.accuracy)
+    auc = "none" if scores.auc is None else f"{scores.auc:.3f}"
+    table.add_row("related", f"{scores.pairs:,}", *map(_percent, figures), auc, style="bold")
+    table.caption = None if scores.auc_missing is None else f"no AUC: {scores.auc_missing}"
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    table.add_column(first, min_width=_FIRST_COLUMN)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _percent(figure: float) -> str:
+    return f"{100 * figure:.2f}"
