@@ -6,6 +6,7 @@ pass 2 the text. `from_bert` maps the parameter names of Hugging Face's `BertMod
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -98,6 +99,22 @@ class Layer(nn.Module):
         expanded = functional.gelu(self.expand(hidden.to(product_type)))
         finished: Tensor = self.contract_norm(hidden + self.dropout(self.contract(expanded)))
         return finished
+
+    def attention(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """The weights that `forward` attends with, which it never holds itself.
+
+        Args:
+            hidden: `(n, length, hidden)`, fp32.
+            mask: `(n, 1, 1, length)`, true where a row may be attended.
+
+        Returns:
+            `(n, heads, length, length)`, fp32; each row sums to 1.
+        """
+        source = hidden.to(self.query.weight.dtype)
+        query = self._by_head(self.query(source)).float()
+        key = self._by_head(self.key_value(source).chunk(2, dim=-1)[0]).float()
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+        return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """`(n, length, hidden)` to `(n, heads, length, hidden / heads)`."""

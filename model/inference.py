@@ -15,6 +15,7 @@ from model.batch import Batch, collate
 from model.config import PICTURE_SIZE, GateKind
 from model.crf import Chain, forward_backward, viterbi
 from model.device import DeviceError, pick_device, pick_dtype
+from model.explain import VisualAttention, visual_attention
 from model.gates import related
 from model.pictures import DECODING
 from model.release import Release, ReleaseError, load_release
@@ -46,7 +47,7 @@ class Tagging:
 class Tagger:
     """A release in service.
 
-    `prepare` may be called from any thread; `describe`, `tag` and `warm_up` from one at a time.
+    `prepare` may be called from any thread; `describe`, `tag`, `explain` and `warm_up` from one at a time.
     """
 
     def __init__(self, release: Release, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -135,6 +136,20 @@ class Tagger:
             Tagging(found, tuple(next(relevance) for _ in request.pictures))
             for request, found in zip(requests, entities, strict=True)
         ]
+
+    @torch.inference_mode()
+    def explain(self, request: TagRequest) -> tuple[Tagging, VisualAttention]:
+        """Tag one post, and tell where its entities look in its pictures, before and behind the gate.
+
+        Raises:
+            ValueError: the post has more than `MAX_IMAGES` pictures.
+        """
+        (tagging,) = self.tag([request])
+        batch = collate([request.text], [request.pictures], channels=self.feature_channels).to(self._device)
+        first = {word.start: index for index, word in enumerate(request.text.words)}
+        behind = {word.end: index + 1 for index, word in enumerate(request.text.words)}
+        entities = [range(first[entity.start], behind[entity.end]) for entity in tagging.entities]
+        return tagging, visual_attention(self._model, batch, entities)
 
     def warm_up(self) -> None:
         """Run every part once, so that the first post does not pay for first times."""

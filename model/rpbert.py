@@ -48,16 +48,23 @@ class RpBert(
         Returns:
             Relation logits `(pictures, 2)` and emission scores `(posts, words, tags)`.
         """
-        text = self.encoder.embeddings.text(batch.ids)
-        blocks = self.project(batch.regions.to(self.project.weight.dtype))
+        text, blocks = self._embed(batch)
         logits = self._relate(batch, text, blocks)
         gates = gate(logits, self.config.gate, temperature=self.gumbel_temperature)
         return logits, self._tag(batch, text, self._read(batch, text, blocks, gates))
 
     def relate(self, batch: Batch) -> Tensor:
         """Pass 1 alone: relation logits `(pictures, 2)`."""
-        text = self.encoder.embeddings.text(batch.ids)
-        return self._relate(batch, text, self.project(batch.regions.to(self.project.weight.dtype)))
+        return self._relate(batch, *self._embed(batch))
+
+    def read(self, batch: Batch, gates: Tensor) -> Tensor:
+        """Pass 2 alone, behind given gates `(pictures,)`: `(windows, pieces, hidden)`."""
+        return self._read(batch, *self._embed(batch), gates)
+
+    def _embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Section 3.1: embedded word pieces, and projected visual blocks `(pictures, BLOCKS, hidden)`."""
+        blocks = self.project(batch.regions.to(self.project.weight.dtype))
+        return self.encoder.embeddings.text(batch.ids), blocks
 
     def _relate(self, batch: Batch, text: Tensor, blocks: Tensor) -> Tensor:
         """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate.
