@@ -12,6 +12,7 @@ from rich.console import Console
 from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.evaluate import evaluate
+from workers.commands.explain import explain
 from workers.commands.groups import BUILD, SERVE, TRY
 from workers.commands.local import app as local
 from workers.commands.produce import produce
@@ -48,6 +49,7 @@ app.command(tail, group=SERVE)
 app.command(local)
 app.command(data)
 app.command(evaluate, group=BUILD)
+app.command(explain, group=BUILD)
 app.command(schemas, group=BUILD)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from model.inference import Tagger, TagRequest
+from model.inference import Tagger, Tagging, TagRequest
 from model.pictures import PictureError, decode
-from schemas import MAX_IMAGES, ImageStatus
+from schemas import MAX_IMAGES, ImageRelation, ImageStatus
 from workers.errors import SetupError
 from workers.metrics import Metrics
 from workers.render import marked, relation
@@ -32,21 +33,13 @@ def tag_and_print(
     Raises:
         SetupError: the release or a file can't be used.
     """
-    if len(image) > MAX_IMAGES:
-        raise SetupError(f"--image was given {len(image)} times; a post has at most {MAX_IMAGES} pictures")
+    refuse_too_many(image)
     tagger = load_tagger(model)
-    found = describe(tagger, [_load(image, pictures, tagger)])[0]
-    features = tuple(picture.features for picture in found if picture.features is not None)
-    tagging = tagger.tag([TagRequest(tagger.prepare(text), features)])[0]
+    found = describe(tagger, [load_pictures(image, pictures, tagger)])[0]
+    tagging = tagger.tag([request(tagger, text, found)])[0]
     images = image_relations(found, tagging)
     if as_json:
-        content = {
-            "entities": [entity.model_dump(mode="json") for entity in tagging.entities],
-            "relevance": max(tagging.relevance, default=None),
-            "images": [each.model_dump(mode="json") for each in images],
-            "release": {"name": tagger.name, "version": tagger.version},
-        }
-        sys.stdout.write(dumps(content, ensure_ascii=False) + "\n")
+        sys.stdout.write(dumps(as_content(tagger, tagging, images), ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False)
     console.print(marked(text, tagging.entities), soft_wrap=True)
@@ -54,7 +47,38 @@ def tag_and_print(
         console.print(relation(each, each.url), soft_wrap=True)
 
 
-def _load(images: Sequence[str], settings: PictureSettings, tagger: Tagger) -> tuple[Picture, ...]:
+def refuse_too_many(image: Sequence[str]) -> None:
+    """Refuse more pictures than a post may have.
+
+    Raises:
+        SetupError: there are more.
+    """
+    if len(image) > MAX_IMAGES:
+        raise SetupError(f"--image was given {len(image)} times; a post has at most {MAX_IMAGES} pictures")
+
+
+def request(tagger: Tagger, text: str, pictures: Sequence[Picture]) -> TagRequest:
+    """A post as the network takes it; pictures that could not be had are left out."""
+    features = tuple(picture.features for picture in pictures if picture.features is not None)
+    return TagRequest(tagger.prepare(text), features)
+
+
+def as_content(tagger: Tagger, tagging: Tagging, images: Sequence[ImageRelation]) -> dict[str, Any]:
+    """What was found, as JSON has it."""
+    return {
+        "entities": [entity.model_dump(mode="json") for entity in tagging.entities],
+        "relevance": max(tagging.relevance, default=None),
+        "images": [each.model_dump(mode="json") for each in images],
+        "release": {"name": tagger.name, "version": tagger.version},
+    }
+
+
+def load_pictures(images: Sequence[str], settings: PictureSettings, tagger: Tagger) -> tuple[Picture, ...]:
+    """Pictures as a worker has them: files are read, URLs fetched.
+
+    Raises:
+        SetupError: a file can't be read or is no picture.
+    """
     urls = tuple(image for image in images if image.startswith(("http://", "https://")))
     fetched = iter(_fetch(urls, settings, tagger) if urls else ())
     return tuple(next(fetched) if image in urls else _read(Path(image), settings) for image in images)
