@@ -1,39 +1,44 @@
-"""Gold sentences varied as training goes on."""
+"""Gold posts varied as training goes on, and put into batches."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from model.data.gold import GoldPost, mend
-from model.words import WordPieces
+from model.words import PreparedText, WordPieces
 
 
-def merge_signs(sentence: GoldPost, share: float, random: np.random.Generator) -> GoldPost:
+def merge_signs(post: GoldPost, share: float, random: np.random.Generator) -> GoldPost:
     """Join some signs `#` and `@` with the word behind them, which keeps its tag.
 
     The gold sets cut "#NBA" in two, a post at serving has it whole; the tagger is to know both.
     """
     words: list[str] = []
     tags: list[str] = []
-    for word, tag in zip(sentence.words, mend(sentence.tags), strict=True):
+    for word, tag in zip(post.words, mend(post.tags), strict=True):
         if words and words[-1] in "#@" and not tag.startswith("I-") and random.random() < share:
             words[-1] += word
             tags[-1] = tag
         else:
             words.append(word)
             tags.append(tag)
-    return GoldPost(tuple(words), tuple(tags), sentence.images)
+    return dataclasses.replace(post, words=tuple(words), tags=tuple(tags))
 
 
-def mask_pieces(ids: Tensor, share: float, pieces: WordPieces, random: torch.Generator) -> Tensor:
-    """Hide some word pieces `(windows, length)` behind [MASK], never a special or the padding."""
-    hidden = torch.rand(ids.shape, generator=random) < share
-    ordinary = ~torch.isin(ids, torch.tensor(pieces.specials))
-    return ids.masked_fill(hidden & ordinary, pieces.mask)
+def mask_pieces(
+    text: PreparedText, share: float, pieces: WordPieces, random: np.random.Generator
+) -> PreparedText:
+    """Hide some word pieces behind [MASK], never a special."""
+    windows = tuple(
+        np.where(
+            (random.random(len(window)) < share) & ~np.isin(window, pieces.specials), pieces.mask, window
+        )
+        for window in text.windows
+    )
+    return dataclasses.replace(text, windows=windows)
 
 
 def shuffled_batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[list[int]]:

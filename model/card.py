@@ -1,12 +1,15 @@
-"""The model card of a release that `model.training` made."""
+"""The model card of a release that `rpbert train` made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
+from typing import Final
 
-from model.evaluation import EntityScores
+from model.scores import EntityScores, RelationScores, Score
+from model.training.report import Report
 
-_TEMPLATE = """\
+_TEMPLATE: Final = """\
 ---
 license: apache-2.0
 language: en
@@ -17,19 +20,19 @@ base_model: {base}
 ---
 # RpBERT `{name}` {version}
 
-Finds people, places, organisations and other names in a post of text and up to four pictures, and says of
-each picture whether it is related to the text. The network is that of RpBERT (Sun et al., AAAI 2021,
+{warning}Finds people, places, organisations and other names in a post of text and up to four pictures, and
+says of each picture whether it is related to the text. The network is that of RpBERT (Sun et al., AAAI 2021,
 arXiv 2102.02967): one BERT read twice, a relation gate on 49 block regions a picture, a biLSTM-CRF.
 
 ## What it was made from
 
 | part | from | licence |
 | --- | --- | --- |
-| encoder | {base} | Apache-2.0 |
-| vision backbone, frozen | {backbone}, ImageNet | {backbone_licence} |
-| tagger | Twitter-2015 and Twitter-2017 text, train splits; the posts are their authors' and are not here | \
-research use |
-| relation head | pictures and captions of Debian's tuxpaint-stamps-default, not redistributed | GPL-2 |
+| encoder | {base} | {base_licence} |
+| vision backbone, {vision} | {backbone}, ImageNet | {backbone_licence} |
+{data}
+
+Posts and pictures are their authors' and are not here.
 
 ## Recipe
 
@@ -39,8 +42,8 @@ research use |
 
 ## Figures
 
-Measured on this release as it is stored (matrices in half precision), text only, one seed, on the
-development splits that also chose the epoch. Micro F1 over entities.
+Measured on this release as it is stored (matrices in half precision), one seed, on the development files that
+also chose the epoch, {best_epoch} of {epochs}. Micro F1 over entities, %.
 
 {entities}
 
@@ -48,66 +51,88 @@ development splits that also chose the epoch. Micro F1 over entities.
 
 ## Limits
 
-- English; an uncased vocabulary of 2019. Other scripts are cut rightly and seldom understood.
-- The relation head is a first version. It has seen some hundreds of clip-art and photo cut-outs with plain
-  captions and no post: on photographs beside tweets its score is a hint and is not measured.
-- Trained without the pictures of the posts, so a picture adds nothing to the entities yet: what was
-  trained is that an open gate does little harm. The gate is hard: a picture judged unrelated leaves the
-  tags exactly as they are without it.
+- The language and the manner of its training posts; other scripts are cut rightly and seldom understood.
+- {pictures}
 - Entity scores are the CRF's own posteriors, not calibrated.
 """
 
-_BACKBONE_LICENCES = {"efficientnet_lite0": "Apache-2.0", "resnet152": "BSD-3-Clause"}
+_LICENCES: Final = {
+    "sentence-transformers/all-MiniLM-L6-v2": "Apache-2.0",
+    "google-bert/bert-base-uncased": "Apache-2.0",
+    "google-bert/bert-large-uncased": "Apache-2.0",
+    "efficientnet_lite0": "Apache-2.0",
+    "resnet101": "BSD-3-Clause",
+    "resnet152": "BSD-3-Clause",
+}
+_UNTRAINED: Final = (
+    "**Made from random weights (`--untrained`), to try the mechanics of a recipe: it knows nothing.**\n\n"
+)
+_TEXT_ONLY: Final = (
+    "Trained without the pictures of the posts, so a picture adds nothing to the entities: what was trained\n"
+    "  is that an open gate does little harm."
+)
+_WITH_PICTURES: Final = "Measured with the pictures of the development posts, as far as they were to be had."
 
 
-def write(
-    *,
-    name: str,
-    version: str,
-    base: str,
-    backbone: str,
-    command: str,
-    entities: Mapping[str, EntityScores],
-    auc: float | None,
-) -> str:
+def write(report: Report, command: str) -> str:
     """The card's text.
 
     Args:
-        name: the release's name.
-        version: its version.
-        base: the encoder it started from.
-        backbone: its vision backbone.
-        command: what trained it.
-        entities: scores by data set.
-        auc: area under the ROC curve of the relation score on held-out concepts.
+        report: of the run.
+        command: what started it.
     """
+    base, backbone = report.network["encoder"]["source"], report.network["vision"]["backbone"]
     return _TEMPLATE.format(
-        name=name,
-        version=version,
+        name=report.name,
+        version=report.version,
+        warning=_UNTRAINED if report.untrained_start else "",
         base=base,
+        base_licence=_LICENCES.get(base, "its own"),
+        vision=report.settings["vision"],
         backbone=backbone,
-        backbone_licence=_BACKBONE_LICENCES[backbone],
+        backbone_licence=_LICENCES[backbone],
+        data=_data(report),
         command=command,
-        entities=_table(entities),
-        relation=_relation(auc),
+        best_epoch=report.best_epoch,
+        epochs=len(report.epochs),
+        entities=_table(report.dev),
+        relation=_relation(report.relation),
+        pictures=_WITH_PICTURES if report.data.train_posts_with_picture else _TEXT_ONLY,
     )
+
+
+def _data(report: Report) -> str:
+    rows = [("tagger", f"{name}, {posts} posts", "research use") for name, posts in report.data.train.items()]
+    rows += [
+        ("relation head", f"{name}, {pairs} pairs", "its own") for name, pairs in report.data.pairs.items()
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _table(entities: Mapping[str, EntityScores]) -> str:
     kinds = sorted({kind for scores in entities.values() for kind in scores.conlleval.types})
-    head = ["data", "conlleval", "strict IOB2", *(f"{kind}, conlleval" for kind in kinds)]
-    rows = [head, ["---"] * len(head)]
+    rows = [["data", "conlleval", "strict IOB2", *(f"{kind}, conlleval" for kind in kinds)]]
+    rows.append(["---"] * len(rows[0]))
     for data, scores in entities.items():
-        types = [scores.conlleval.types[kind].f1 for kind in kinds]
-        figures = (scores.conlleval.micro.f1, scores.strict.micro.f1, *types)
-        rows.append([data, *(f"{100 * figure:.1f}" for figure in figures)])
+        types = [scores.conlleval.types.get(kind) for kind in kinds]
+        rows.append([data, *map(_percent, (scores.conlleval.micro, scores.strict.micro, *types))])
+    if len(entities) > 1:
+        styles = [[each.conlleval for each in entities.values()], [each.strict for each in entities.values()]]
+        means = [f"{100 * fmean(scores.micro.f1 for scores in style):.1f}" for style in styles]
+        rows.append(["mean", *means, *[""] * len(kinds)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _relation(auc: float | None) -> str:
-    if auc is None:
+def _percent(score: Score | None) -> str:
+    return "-" if score is None else f"{100 * score.f1:.1f}"
+
+
+def _relation(relation: Mapping[str, RelationScores]) -> str:
+    if not relation:
         return "The relation head was not trained."
-    return (
-        f"Relation: AUC {auc:.3f} (0.5 is chance), a picture's own caption against captions of other\n"
-        "concepts, on the quarter of the concepts that was held out of training."
-    )
+    lines = [
+        f"- {source}: AUC {'-' if scores.auc is None else f'{scores.auc:.3f}'}, accuracy "
+        f"{100 * scores.accuracy:.1f} %, over {scores.pairs} pairs, {scores.related} of them related"
+        for source, scores in relation.items()
+    ]
+    return "\n".join(("Relation, on pairs held out of training (AUC 0.5 is chance):", "", *lines))

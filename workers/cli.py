@@ -20,6 +20,7 @@ from workers.commands.schemas import schemas
 from workers.commands.tag import tag
 from workers.commands.tail import tail
 from workers.commands.topics import app as topics
+from workers.commands.train import train
 from workers.commands.worker import worker
 from workers.errors import SetupError
 
@@ -50,6 +51,7 @@ app.command(local)
 app.command(data)
 app.command(evaluate, group=BUILD)
 app.command(explain, group=BUILD)
+app.command(train, group=BUILD)
 app.command(schemas, group=BUILD)
 
 

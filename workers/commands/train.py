@@ -1,0 +1,39 @@
+"""`rpbert train`: a release from gold data."""
+
+from __future__ import annotations
+
+from model.training.settings import TrainingSettings
+from workers.errors import SetupError
+
+
+def train(*, settings: TrainingSettings) -> None:
+    """Train a release by Algorithm 1 of the RpBERT paper.
+
+    Each epoch goes through all pairs of the relation task, then through all posts; the development files
+    choose the epoch. Writes into `--output`: the release with its card, a report, TensorBoard logs, and
+    checkpoints that `--resume` goes on from. On many GPUs start it by torchrun.
+
+    For example:
+
+        rpbert train --train train.txt --dev valid.txt --captioned-pictures stamps --output runs/small
+
+        torchrun --nproc-per-node 8 -m workers.cli train --preset paper --train train.txt --dev valid.txt \
+          --images pictures --vision tuned --output runs/paper
+
+    Args:
+        settings: what to train, on what, and how.
+    """
+    try:
+        from model.data.gold import DatasetError
+        from model.pretrained import WeightsError
+        from model.release import ReleaseError
+        from model.training.errors import TrainingError
+        from model.training.run import train as run
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"training needs {error.name}, which is not installed: pip install 'rpbert-stream[train]'"
+        ) from None
+    try:
+        run(settings)
+    except (DatasetError, ReleaseError, TrainingError, WeightsError) as error:
+        raise SetupError(str(error)) from None
