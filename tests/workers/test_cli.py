@@ -89,6 +89,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "local",
         "data",
         "evaluate",
+        "explain",
         "schemas",
     ):
         assert re.search(rf"\b{command}\b", run.output)
@@ -106,6 +107,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "local up",
         "data check",
         "evaluate",
+        "explain",
         "schemas",
     ],
 )
