@@ -31,13 +31,23 @@ from workers.tagger.process import load_tagger
 _FIRST_COLUMN: Final = 19
 
 
+class ScoredPictures(BaseModel):
+    """What became of the pictures; `named` is the sum of the others, see `PictureCounts`."""
+
+    named: int
+    scored: int
+    missing: int
+    broken: int
+    left_out: int
+
+
 class Evaluation(BaseModel):
     """What `rpbert evaluate --json` prints; figures are 0-1."""
 
     release: ReleaseName
     data: str
     posts: int
-    pictures: PictureCounts
+    pictures: ScoredPictures
     gate: GateKind
     dtype: str
     entities: EntityScores | None
@@ -78,12 +88,22 @@ def evaluate_and_print(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{tagger.name} {tagger.version}", total=len(gold.posts))
         predicted = predict(tagger, gold.posts, pictures, lambda posts: progress.advance(task, posts))
-    counts = pictures.counts
+    counts = replace(
+        pictures.counts,
+        named=pictures.counts.named + lost,
+        missing=pictures.counts.missing + lost,
+    )
     evaluation = Evaluation(
         release=ReleaseName(name=tagger.name, version=tagger.version),
         data="/".join(data.absolute().parts[-2:]),
         posts=len(gold.posts),
-        pictures=replace(counts, named=counts.named + lost, missing=counts.missing + lost),
+        pictures=ScoredPictures(
+            named=counts.named,
+            scored=counts.usable,
+            missing=counts.missing,
+            broken=counts.broken,
+            left_out=counts.left_out,
+        ),
         gate=tagger.gate,
         dtype=tagger.dtype,
         entities=entity_scores(gold.posts, predicted),
@@ -93,7 +113,7 @@ def evaluate_and_print(
     if as_json:
         sys.stdout.write(evaluation.model_dump_json() + "\n")
     else:
-        _print(evaluation)
+        _print(evaluation, counts)
 
 
 def _read(data: Path, images: Path | None, texts: Path | None) -> tuple[GoldSet, PostPictures, int]:
@@ -112,12 +132,12 @@ def _read(data: Path, images: Path | None, texts: Path | None) -> tuple[GoldSet,
     return GoldSet(trc.posts, left_out), PostPictures(ImageFolder(images)), trc.missing_pictures
 
 
-def _print(evaluation: Evaluation) -> None:
+def _print(evaluation: Evaluation, counts: PictureCounts) -> None:
     console = Console(highlight=False)
     release = f"{evaluation.release.name} {evaluation.release.version}"
     how = f"{evaluation.posts:,} posts, gate {evaluation.gate}, {evaluation.dtype}"
     console.print(Text(f"{release} on {plain(evaluation.data)}: {how}", style="bold"))
-    console.print(pictures_line(evaluation.pictures))
+    console.print(pictures_line(counts))
     if evaluation.oddities:
         console.print(oddities_line(evaluation.oddities))
     if evaluation.entities is not None:

@@ -56,7 +56,7 @@ def test_the_figures_stand_where_programs_look_for_them(measure: Measure, folder
     assert read["release"] == {"name": "tiny", "version": "1"}
     assert read["data"].endswith("/valid.txt")
     assert (read["posts"], read["gate"], read["dtype"]) == (3, "straight_through", "float32")
-    assert read["pictures"] == {"named": 3, "usable": 1, "missing": 1, "broken": 1, "left_out": 0}
+    assert read["pictures"] == {"named": 3, "scored": 1, "missing": 1, "broken": 1, "left_out": 0}
     assert read["oddities"] == {"orphan_inside_tags": 1}
     assert read["relation"] is None
     for way in ("conlleval", "strict"):
@@ -93,7 +93,7 @@ def test_labels_of_tweets_score_the_relation_alone(measure: Measure, folder: Pat
     assert (read["posts"], read["relation"]["pairs"]) == (2, 2)
     assert read["relation"]["auc"] is None
     assert "every pair is related" in read["relation"]["auc_missing"]
-    assert read["pictures"] == {"named": 3, "usable": 2, "missing": 1, "broken": 0, "left_out": 0}
+    assert read["pictures"] == {"named": 3, "scored": 2, "missing": 1, "broken": 0, "left_out": 0}
     assert read["oddities"] == {"malformed_rows": 1, "missing_texts": 1}
 
 

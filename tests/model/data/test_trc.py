@@ -17,7 +17,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_related_is_that_the_image_adds(file: Path) -> None:
-    file.write_text(f"{HEADER}\n71,0,1,0,1,0,0,,,\n72,1,0,0,0,1,0,,,\n", encoding="utf-8")
+    file.write_text(f'{HEADER}\n71,0,1,0,1,0,0,,,\n"72","1","0","0","0","1","0","","",""\n', encoding="utf-8")
     labels = read_labels(file)
     assert labels.related == {"71": True, "72": False}
     assert not labels.malformed
