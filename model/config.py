@@ -22,7 +22,7 @@ BIO_TAGS: Final = ("O", *(f"{prefix}-{kind}" for kind in EntityType for prefix i
 class GateKind(StrEnum):
     """How the relation score becomes the gate on the visual blocks (paper, section 3.3).
 
-    `OFF` is the paper's ablation: every picture is let in whole, whatever its score.
+    `OFF` is for ablation: every picture is let in whole, whatever its score.
     """
 
     SOFT = "soft"
@@ -180,7 +180,7 @@ PRESETS: Final[dict[str, RpBertConfig]] = {
         gate_place=GatePlace.PROJECTION,
         window=_BERT_BASE.max_positions - BLOCKS,
     ),
-    # 26 million weights. The vocabulary is uncased and names live on case: word shape and characters
+    # 27 million weights. The vocabulary is uncased and names live on case: word shape and characters
     # give it back.
     "small": RpBertConfig(
         encoder=EncoderConfig(
