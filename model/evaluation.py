@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from model.data.gold import GoldPost
 from model.data.images import PostPictures
-from model.inference import Tagger, TagRequest
+from model.inference import PreparedText, Tagger, Tagging, TagRequest
 from model.scores import EntityScores, RelationScores, score_entities, score_relations, to_bio
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "evaluate_entities",
     "predict",
     "relation_scores",
+    "word_tags",
 ]
 
 _BATCH: Final = 64
@@ -106,13 +107,18 @@ def _predict_batch(tagger: Tagger, posts: Sequence[GoldPost], pictures: PostPict
     ]
     predictions = []
     for text, post, tagging in zip(texts, decoded, tagger.tag(requests), strict=True):
-        word_at = {word.start: place for place, word in enumerate(text.words)}
-        behind_at = {word.end: place + 1 for place, word in enumerate(text.words)}
-        spans = ((entity.type, word_at[entity.start], behind_at[entity.end]) for entity in tagging.entities)
         scores = iter(tagging.relevance)
         relevance = tuple(None if pixels is None else next(scores) for pixels in post)
-        predictions.append(Prediction(to_bio(len(text.words), spans), relevance))
+        predictions.append(Prediction(word_tags(text, tagging), relevance))
     return predictions
+
+
+def word_tags(text: PreparedText, tagging: Tagging) -> tuple[str, ...]:
+    """A BIO tag for each word of a text, from the entities that were found in it."""
+    word_at = {word.start: place for place, word in enumerate(text.words)}
+    behind_at = {word.end: place + 1 for place, word in enumerate(text.words)}
+    spans = ((entity.type, word_at[entity.start], behind_at[entity.end]) for entity in tagging.entities)
+    return to_bio(len(text.words), spans)
 
 
 def _describe(tagger: Tagger, pixels: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float16]]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from model.evaluation import word_tags
 from model.inference import Tagger, TagRequest
 from model.relation import Pairs
 from model.release import Release
 from model.rpbert import RpBert
-from model.scores import EntityScores, RelationScores, score_entities, score_relations, to_bio
+from model.scores import EntityScores, RelationScores, score_entities, score_relations
 from model.training.data import PostWithPictures
 from model.training.pictures import Pictures
 from model.training.progress import Epoch
@@ -98,19 +99,14 @@ class Judge:
         order = sorted(range(len(posts)), key=lambda index: len(posts[index][0].words))
         for first in range(0, len(order), _BATCH):
             chosen = order[first : first + _BATCH]
+            paths = [path for index in chosen for path in posts[index][1]]
+            regions = iter(self._pictures.regions(paths, tagger.describe))
             requests = [
-                TagRequest(
-                    tagger.prepare_words(posts[index][0].words),
-                    tuple(self._pictures.regions(posts[index][1], tagger.describe)),
-                )
-                for index in chosen
+                TagRequest(tagger.prepare_words(post.words), tuple(next(regions) for _ in found_pictures))
+                for post, found_pictures in (posts[index] for index in chosen)
             ]
             for index, request, tagging in zip(chosen, requests, tagger.tag(requests), strict=True):
-                words = request.text.words
-                word_at = {word.start: position for position, word in enumerate(words)}
-                behind_at = {word.end: position + 1 for position, word in enumerate(words)}
-                spans = ((each.type, word_at[each.start], behind_at[each.end]) for each in tagging.entities)
-                found[index] = to_bio(len(words), spans)
+                found[index] = word_tags(request.text, tagging)
         return found
 
     def _judged(self, tagger: Tagger, pairs: Pairs) -> JudgedPairs:

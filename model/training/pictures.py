@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from model.backbone import Backbone
+from model.data.gold import DatasetError
 from model.pictures import PictureError, decode
 
 _BATCH: Final = 32
@@ -70,13 +71,23 @@ class Pictures:
 
     def load(self, path: Path) -> npt.NDArray[Any]:
         """What training feeds: block regions `(BLOCKS, channels)`, fp16, or pixels `(224, 224, 3)`, uint8."""
-        return self._regions[path] if self._regions else decode(path.read_bytes())
+        return self._regions[path] if self._regions else _decode_again(path)
 
     def regions(self, paths: Sequence[Path], describe: Describe) -> list[npt.NDArray[np.float16]]:
         """Block regions for measuring: those that are kept, or those of the network as it is now."""
-        if self._regions or not paths:
+        if self._regions:
             return [self._regions[path] for path in paths]
-        return list(describe(np.stack([self.load(path) for path in paths])))
+        batches = (paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH))
+        return [each for batch in batches for each in describe(np.stack([self.load(path) for path in batch]))]
+
+
+def _decode_again(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        return decode(path.read_bytes())
+    except (OSError, PictureError):
+        raise DatasetError(
+            f"{path}: was a picture when the run began and is none any more; put it back, then --resume"
+        ) from None
 
 
 def describe_with(vision: Backbone, device: torch.device) -> Describe:

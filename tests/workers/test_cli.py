@@ -90,6 +90,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "data",
         "evaluate",
         "explain",
+        "train",
         "schemas",
     ):
         assert re.search(rf"\b{command}\b", run.output)
@@ -108,6 +109,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "data check",
         "evaluate",
         "explain",
+        "train",
         "schemas",
     ],
 )
@@ -133,6 +135,8 @@ def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
         (["worker", "--metrics-prot", "1"], {}, ["--metrics-prot", "--metrics-port"]),
         (["wroker"], {}, ["wroker", "worker"]),
         (["topics", "create", "--partitions", "0"], {}, ["--partitions", "0"]),
+        (["train", "--train", "a", "--dev", "b", "--output", "c", "--preset", "tiny"], {}, ["tiny", "paper"]),
+        (["train", "--train", "a", "--dev", "b"], {}, ["--output"]),
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(
@@ -216,6 +220,14 @@ def test_a_wrong_line_is_named_and_nothing_is_sent(rpbert: Rpbert, tmp_path: Pat
     run = rpbert("produce", str(file), "--bootstrap-servers", "127.0.0.1:1")
     assert run.status == 1
     assert f"{file}, line 2: The field id must be a string; it is 2." in run.sentence
+
+
+def test_training_on_what_is_not_there_is_one_sentence(rpbert: Rpbert, tmp_path: Path) -> None:
+    run = rpbert(
+        "train", "--train", str(tmp_path / "none.txt"), "--dev", "b", "--output", str(tmp_path / "run")
+    )
+    assert run.status == 1
+    assert "none.txt" in run.sentence
 
 
 def test_schemas_are_printed(rpbert: Rpbert) -> None:

@@ -17,8 +17,7 @@ def train(*, settings: TrainingSettings) -> None:
 
         rpbert train --train train.txt --dev valid.txt --captioned-pictures stamps --output runs/small
 
-        torchrun --nproc-per-node 8 -m workers.cli train --preset paper --train train.txt --dev valid.txt \
-          --images pictures --vision tuned --output runs/paper
+        torchrun --nproc-per-node 8 --no-python rpbert train --train train.txt --dev valid.txt --output runs/x
 
     Args:
         settings: what to train, on what, and how.
