@@ -7,9 +7,19 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from model.release import ReleaseError, load_release, seal
+from model.config import PRESETS
+from model.inference import TagRequest
+from model.release import ReleaseError, load_release, save_release, seal
 from model.rpbert import RpBert
-from tests.model.tiny import tiny_config, tiny_model
+from tests.model.tiny import (
+    some_regions,
+    tagger_of,
+    tiny_config,
+    tiny_model,
+    tiny_preset,
+    tiny_tokenizer,
+    with_random_weights,
+)
 
 
 def test_what_was_saved_is_loaded_in_half_precision(release_directory: Path) -> None:
@@ -123,3 +133,16 @@ def test_a_hub_that_is_not_reached_is_said_in_our_words(monkeypatch: pytest.Monk
     with pytest.raises(ReleaseError, match="no such release could be had from the hub") as caught:
         load_release("owner/none")
     assert "long story" not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_release_of_every_preset_comes_back_as_it_was(preset: str, tmp_path: Path) -> None:
+    """In a tiny shape; what a preset chooses stands in `config.json`."""
+    model = with_random_weights(tiny_preset(preset))
+    save_release(tmp_path, model=model, tokenizer=tiny_tokenizer(), name="tiny", version="1", card="# tiny\n")
+    loaded = load_release(str(tmp_path)).model
+    assert loaded.config == model.config
+    saved, read = (tagger_of(each) for each in (model, loaded))
+    request = TagRequest(saved.prepare("anita borg in lisbon"), tuple(some_regions(1, 2)))
+    # Matrices are stored in half precision.
+    assert read.tag([request])[0].relevance == pytest.approx(saved.tag([request])[0].relevance, abs=0.01)
