@@ -115,8 +115,8 @@ def train(settings: TrainingSettings) -> Path:
 def _accelerator(settings: TrainingSettings) -> Accelerator:
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
     dtype = pick_dtype(settings.dtype, torch.device("cpu" if cpu else "cuda"))
-    # A step trains one task, and of it what the gates let through; buffers never change.
-    parallel = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    # A step trains one task, and of it what the gates let through.
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(
         cpu=cpu, mixed_precision="bf16" if dtype is torch.bfloat16 else "no", kwargs_handlers=[parallel]
     )
