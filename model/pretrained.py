@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torchvision import models  # type: ignore[import-untyped]
+from torchvision.models.resnet import Bottleneck  # type: ignore[import-untyped]
 
 from model.config import RpBertConfig
 from model.encoder import from_bert
@@ -63,7 +64,13 @@ def start(
 
 def untrained(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
     """The network with random weights throughout; word pieces are MiniLM's, which are uncased BERT's."""
-    return RpBert(config), _tokenizer(_bert_directory(next(iter(_PACKAGED_BERT))))
+    model = RpBert(config)
+    for module in model.vision.modules():
+        if isinstance(module, Bottleneck):
+            # Without trained norms each block would add to the last, beyond what half precision holds: they
+            # begin as nothing (Goyal et al. 2017).
+            nn.init.zeros_(module.bn3.weight)
+    return model, _tokenizer(_bert_directory(next(iter(_PACKAGED_BERT))))
 
 
 def classifier(config: RpBertConfig, backbone: Path | None = None) -> Tensor:

@@ -102,6 +102,15 @@ def test_weights_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> 
         pretrained.start(small, backbone=headless)
 
 
+@torch.inference_mode()
+def test_an_untrained_backbone_s_features_can_be_kept_in_half_precision() -> None:
+    model, _ = pretrained.untrained(PRESETS["authors2022"])
+    pixels = torch.randint(0, 256, (1, 224, 224, 3), dtype=torch.uint8)
+    regions = model.vision.eval()(pixels).half()
+    assert regions.isfinite().all()
+    assert regions.any()
+
+
 def text_alone(encoder: Encoder, ids: torch.Tensor) -> torch.Tensor:
     text = encoder.embeddings.text(ids)
     nothing = text.new_zeros(len(ids), 0, 49, text.shape[2])
