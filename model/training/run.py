@@ -69,9 +69,11 @@ def train(settings: TrainingSettings) -> Path:
     relation = data.relation(pictures, pieces, settings.seed)
     run = _identity(settings, data, pictures, model)
     checkpoint = None if newest is None else Checkpoint.load(newest, run)
+    posts = data.training_posts(pictures)
     if checkpoint is None:
-        seen = [path for pairs in relation for path in pairs.pictures]
-        guess_projection(settings, model, tokenizer, pictures, seen)
+        seen = {path for pairs in relation for path in pairs.pictures}
+        seen.update(path for _, found in posts for path in found)
+        guess_projection(settings, model, tokenizer, pictures, sorted(seen))
 
     judge = Judge(data.dev_posts(pictures), relation, pictures, tokenizer, accelerator.device)
     loop = Loop(
@@ -82,7 +84,7 @@ def train(settings: TrainingSettings) -> Path:
             settings,
             model.config,
             pieces,
-            posts=data.training_posts(pictures),
+            posts=posts,
             relation=relation,
             pictures=pictures,
             process=accelerator.process_index,
