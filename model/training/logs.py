@@ -80,7 +80,7 @@ class RunLog:
         where = f"epoch {steps[-1].epoch} {steps[-1].phase}"
         losses = ", ".join(f"{phase} loss {loss:.3f}" for phase, loss in self._losses.items())
         now = time.monotonic()
-        rate = f"{(done - self._first) / (now - self._began):.1f} steps/s"
+        rate = f"{(done - self._first) / (now - self._began):.2f} steps/s"
         self._bar.update(self._task, description=where, completed=done, rate=rate, losses=losses, f1=self._f1)
         if not self.console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now

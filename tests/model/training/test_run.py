@@ -116,14 +116,22 @@ def test_tensorboard_has_the_curves(run: Path, report: dict[str, Any]) -> None:
     assert len(events.Scalars("gradient norm")) == len(report["steps"])
 
 
-def test_frozen_vision_stays_and_tuned_vision_moves_while_its_statistics_stay(
-    run: Path, recipe: Recipe, tmp_path: Path
-) -> None:
-    """A soft gate is never shut, so that the loss of the tags reaches the backbone."""
+@pytest.fixture(scope="module")
+def tuned(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch that trains the vision too.
+
+    Its gate is soft, so never shut, and the loss of the tags reaches the backbone.
+    """
+    output = tmp_path_factory.mktemp("runs") / "tuned"
     tuned_vision = {"vision": "tuned", "vision_rate": 1e-3, "gate": "soft", "captioned_pictures": ()}
-    settings = recipe(tmp_path / "tuned", epochs=1, **tuned_vision)
-    before = load_file(Path(str(settings.initial_release)) / "model.safetensors")
-    train(settings)
+    train(recipe(output, epochs=1, **tuned_vision))
+    return output
+
+
+def test_frozen_vision_stays_and_tuned_vision_moves_while_its_statistics_stay(
+    run: Path, tuned: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    before = load_file(Path(str(recipe(tmp_path).initial_release)) / "model.safetensors")
 
     def moved(output: Path) -> set[str]:
         after = load_file(output / "release" / "model.safetensors")
@@ -131,9 +139,17 @@ def test_frozen_vision_stays_and_tuned_vision_moves_while_its_statistics_stay(
         return {name for name in names if not torch.equal(before[name], after[name])}
 
     assert moved(run) == set()
-    tuned = moved(tmp_path / "tuned")
-    assert "vision.network.conv_stem.weight" in tuned
-    assert not any("running" in name or "num_batches" in name for name in tuned)
+    assert "vision.network.conv_stem.weight" in moved(tuned)
+    assert not any("running" in name or "num_batches" in name for name in moved(tuned))
+
+
+def test_the_average_is_released_and_not_the_last_weights(tuned: Path) -> None:
+    checkpoint = list_checkpoints(tuned / "checkpoints")[-1]
+    name = "tagger.scores.weight"
+    average, last = (load_file(checkpoint / f"{file}.safetensors")[name] for file in ("average", "model"))
+    released = load_file(tuned / "release" / "model.safetensors")[name]
+    assert torch.equal(released, average.half())
+    assert not torch.equal(released, last.half())
 
 
 def test_a_run_without_a_better_epoch_ends(recipe: Recipe, tmp_path: Path) -> None:
