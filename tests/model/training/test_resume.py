@@ -14,7 +14,7 @@ from model.training.run import train
 from model.training.settings import TrainingSettings
 from tests.model.training.conftest import Recipe
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 def words(settings: TrainingSettings) -> list[str]:
