@@ -16,8 +16,7 @@ language: en
 library_name: rpbert-stream
 pipeline_tag: token-classification
 tags: [named-entity-recognition, multimodal, social-media]
-base_model: {base}
----
+{base_model}---
 # RpBERT `{name}` {version}
 
 {warning}Finds people, places, organisations and other names in a post of text and up to four pictures, and
@@ -28,8 +27,7 @@ arXiv 2102.02967): one BERT read twice, a relation gate on 49 block regions a pi
 
 | part | from | licence |
 | --- | --- | --- |
-| encoder | {base} | {base_licence} |
-| vision backbone, {vision} | {backbone}, ImageNet | {backbone_licence} |
+{start}
 {data}
 
 Posts and pictures are their authors' and are not here.
@@ -81,16 +79,12 @@ def write(report: Report, command: str) -> str:
         report: of the run.
         command: what started it.
     """
-    base, backbone = report.network["encoder"]["source"], report.network["vision"]["backbone"]
     return _TEMPLATE.format(
         name=report.name,
         version=report.version,
         warning=_UNTRAINED if report.untrained_start else "",
-        base=base,
-        base_licence=_LICENCES.get(base, "its own"),
-        vision=report.settings["vision"],
-        backbone=backbone,
-        backbone_licence=_LICENCES[backbone],
+        base_model="" if report.untrained_start else f"base_model: {report.network['encoder']['source']}\n",
+        start=_start(report),
         data=_data(report),
         command=command,
         best_epoch=report.best_epoch,
@@ -99,6 +93,17 @@ def write(report: Report, command: str) -> str:
         relation=_relation(report.relation),
         pictures=_WITH_PICTURES if report.data.train_posts_with_picture else _TEXT_ONLY,
     )
+
+
+def _start(report: Report) -> str:
+    base, backbone = report.network["encoder"]["source"], report.network["vision"]["backbone"]
+    if report.untrained_start:
+        return f"| encoder, vision backbone | random weights, the size of {base} and {backbone} | - |"
+    rows = [
+        f"| encoder | {base} | {_LICENCES.get(base, 'its own')} |",
+        f"| vision backbone, {report.settings['vision']} | {backbone}, ImageNet | {_LICENCES[backbone]} |",
+    ]
+    return "\n".join(rows)
 
 
 def _data(report: Report) -> str:

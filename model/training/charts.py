@@ -90,7 +90,7 @@ def _curves(report: Report) -> Figure:
         f1 = [100 * epoch.entities[file].conlleval.micro.f1 for epoch in report.epochs]
         axes.plot(numbers, f1, "o-", color=colour, label=file)
     axes.axvline(report.best_epoch, color=_GREY, linestyle=":", label=f"released: epoch {report.best_epoch}")
-    axes.set(title="development F1, %", xlabel="epoch")
+    axes.set(title="development F1, %", xlabel="epoch", xlim=(0.8, max(numbers) + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure

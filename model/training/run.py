@@ -174,7 +174,10 @@ def _write(
     said: dict[str, Any],
 ) -> None:
     """Write the release, measure what was written, and put that into card and report."""
-    directory, identity = settings.output / RELEASE, {"name": settings.name, "version": settings.version}
+    directory, identity = (
+        settings.output / RELEASE,
+        {"name": settings.release_name, "version": settings.version},
+    )
     save_release(directory, model=model, tokenizer=tokenizer, card="", **identity)
     tagger = Tagger.load(str(directory), device=settings.device, dtype="float32")
     report = Report.of(

@@ -76,7 +76,9 @@ class TrainingSettings(BaseModel):
     projection: Literal["conse", "random"] = Field(
         "conse", description="First guess of the projection: ImageNet's class names as words, or random."
     )
-    name: str = Field(_DEFAULT_PRESET, min_length=1, description="Name of the release.")
+    name: str | None = Field(
+        None, min_length=1, description="Name of the release; that of the preset if unset."
+    )
     version: str = Field("1.0.0", min_length=1, description="Version of the release.")
 
     epochs: int = Field(5, gt=0, description="Epochs at most.")
@@ -154,6 +156,11 @@ class TrainingSettings(BaseModel):
     def network(self) -> str:
         """Name of the preset, where no release is started from."""
         return self.preset or _DEFAULT_PRESET
+
+    @property
+    def release_name(self) -> str:
+        """Name of the release."""
+        return self.name or self.network
 
     def recipe(self) -> dict[str, object]:
         """What makes one run other than another: all but places and this machine's circumstances."""
