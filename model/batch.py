@@ -30,6 +30,8 @@ class Batch:
         first_windows: `(posts,)` the window that each post begins with.
         places: `(posts, words)` where a word's first piece stands in the flattened `(windows, pieces)`.
         piece_counts: `(posts, words)` word pieces of each word, 1 where there is none.
+        piece_words: `(windows, pieces)` the word that each piece is of, in the flattened `(posts, words)`;
+            posts x words where it is of none, or of one that is read in another window.
         word_counts: `(posts,)` words of each post, 1 where there is none; stays on the CPU.
         shapes: `(posts, words)` word-shape classes.
         characters: `(posts, words, WORD_CHARACTERS)` character codes.
@@ -44,6 +46,7 @@ class Batch:
     first_windows: Tensor
     places: Tensor
     piece_counts: Tensor
+    piece_words: Tensor
     word_counts: Tensor
     shapes: Tensor
     characters: Tensor
@@ -85,12 +88,20 @@ def collate(
     words = max(1, *(len(text.words) for text in texts)) if texts else 1
     places = np.zeros((len(texts), words), np.int64)
     piece_counts = np.ones((len(texts), words), np.int64)
+    piece_words = np.full(ids.size, len(texts) * words)
     shapes = np.zeros((len(texts), words), np.int64)
     characters = np.zeros((len(texts), words, WORD_CHARACTERS), np.int64)
     for row, (text, first) in enumerate(zip(texts, first_windows, strict=True)):
         count = len(text.words)
         places[row, :count] = (first + text.places[:, 0]) * ids.shape[1] + text.places[:, 1]
         piece_counts[row, :count] = text.piece_counts
+        # Each word's pieces stand one behind the other.
+        within = np.arange(text.piece_counts.sum()) - np.repeat(
+            np.cumsum(text.piece_counts) - text.piece_counts, text.piece_counts
+        )
+        piece_words[np.repeat(places[row, :count], text.piece_counts) + within] = np.repeat(
+            row * words + np.arange(count), text.piece_counts
+        )
         shapes[row, :count] = text.shapes
         characters[row, :count] = text.characters
 
@@ -107,6 +118,7 @@ def collate(
         first_windows=torch.from_numpy(first_windows),
         places=torch.from_numpy(places),
         piece_counts=torch.from_numpy(piece_counts),
+        piece_words=torch.from_numpy(piece_words.reshape(ids.shape)),
         word_counts=torch.tensor([max(1, len(text.words)) for text in texts]),
         shapes=torch.from_numpy(shapes),
         characters=torch.from_numpy(characters),

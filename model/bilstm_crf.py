@@ -10,25 +10,8 @@ from torchcrf import CRF
 from model.batch import Batch
 from model.config import RpBertConfig
 from model.crf import FORBIDDEN, bio_masks
-from model.surface import CHARACTER_CODES, Shape
-
-_CHARACTER_EMBEDDING = 32
-
-
-class CharacterConvolution(nn.Module):
-    """What the letters of a word say: a convolution over them, its maximum kept."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(CHARACTER_CODES, _CHARACTER_EMBEDDING, padding_idx=0)
-        self.convolution = nn.Conv1d(_CHARACTER_EMBEDDING, width, kernel_size=3, padding=1)
-
-    def forward(self, characters: Tensor) -> Tensor:
-        """`(posts, words, WORD_CHARACTERS)` codes to `(posts, words, width)`."""
-        posts, words, _ = characters.shape
-        letters = self.embedding(characters.flatten(0, 1)).transpose(1, 2)
-        read: Tensor = self.convolution(letters).relu().amax(dim=2)
-        return read.view(posts, words, read.shape[1])
+from model.surface import Shape
+from model.surface_embedding import CharacterConvolution
 
 
 class BiLstmCrf(nn.Module):

@@ -79,6 +79,12 @@ class EncoderConfig(_Frozen):
     layer_norm_eps: float = Field(default=1e-12, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     visual_positions: VisualPositions = VisualPositions.SHARED
+    surface_width: int = Field(
+        default=0,
+        ge=0,
+        description="Character convolution that, with the word's shape, is added to BERT's input embedding; "
+        "0 leaves both out.",
+    )
 
     @property
     def visual_length(self) -> int:
@@ -190,6 +196,7 @@ PRESETS: Final[dict[str, RpBertConfig]] = {
             layers=6,
             heads=12,
             intermediate=1536,
+            surface_width=64,
         ),
         vision=VisionConfig(
             backbone="efficientnet_lite0", channels=1280, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)

@@ -34,10 +34,11 @@ class Embeddings(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.register_buffer("visual_offsets", torch.arange(config.visual_length), persistent=False)
 
-    def text(self, ids: Tensor) -> Tensor:
-        """Embed word pieces: `(n, length)` to `(n, length, hidden)`."""
+    def text(self, ids: Tensor, surface: Tensor | None = None) -> Tensor:
+        """Embed word pieces: `(n, length)`, and what their words look like, to `(n, length, hidden)`."""
         positions = self.positions.weight[: ids.shape[1]]
-        return self._finish(self.words(ids) + positions + self.segments.weight[TEXT_SEGMENT])
+        embedded = self.words(ids) + positions + self.segments.weight[TEXT_SEGMENT]
+        return self._finish(embedded if surface is None else embedded + surface)
 
     def blocks(self, projected: Tensor, lengths: Tensor) -> Tensor:
         """Embed the visual blocks of the pictures of each text.

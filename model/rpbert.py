@@ -20,6 +20,7 @@ from model.bilstm_crf import BiLstmCrf
 from model.config import GatePlace, RpBertConfig, WordVector
 from model.encoder import Encoder
 from model.gates import gate
+from model.surface_embedding import SurfaceEmbedding
 
 
 class RpBert(
@@ -38,6 +39,8 @@ class RpBert(
         self.vision = Backbone(config.vision)
         self.project = nn.Linear(config.vision.channels, config.encoder.hidden)
         self.encoder = Encoder(config.encoder)
+        width = config.encoder.surface_width
+        self.surface = SurfaceEmbedding(config.encoder.hidden, width) if width else None
         self.relation = nn.Linear(config.encoder.hidden, 2)
         self.tagger = BiLstmCrf(config)
         self.gumbel_temperature: float | None = None
@@ -64,7 +67,8 @@ class RpBert(
     def _embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Section 3.1: embedded word pieces, and projected visual blocks `(pictures, BLOCKS, hidden)`."""
         blocks = self.project(batch.regions.to(self.project.weight.dtype))
-        return self.encoder.embeddings.text(batch.ids), blocks
+        surface = None if self.surface is None else self.surface(batch)
+        return self.encoder.embeddings.text(batch.ids, surface), blocks
 
     def _relate(self, batch: Batch, text: Tensor, blocks: Tensor) -> Tensor:
         """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate.

@@ -33,6 +33,7 @@ def groups(model: RpBert, settings: TrainingSettings) -> list[dict[str, Any]]:
             for index, layer in enumerate(encoder.layers)
         ),
         ("projection", model.project.parameters(), rate),
+        *((("surface", model.surface.parameters(), settings.head_rate),) if model.surface else ()),
         ("relation", model.relation.parameters(), settings.head_rate),
         ("tagger", model.tagger.parameters(), settings.head_rate),
         ("vision", model.vision.parameters(), settings.vision_rate),

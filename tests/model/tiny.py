@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from torch import nn
 
 from model.config import (
     BLOCKS,
@@ -35,6 +36,7 @@ def tiny_config(
             heads=4,
             intermediate=64,
             max_positions=64,
+            surface_width=4,
         ),
         vision=VisionConfig(
             backbone="efficientnet_lite0", channels=CHANNELS, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
@@ -77,7 +79,7 @@ def with_random_weights(config: RpBertConfig) -> RpBert:
     """Weights drawn wide enough that every input shows in the output."""
     torch.manual_seed(7)
     model = RpBert(config).eval()
-    for part in (model.encoder, model.project, model.relation):
+    for part in (model.encoder, model.surface or nn.Module(), model.project, model.relation):
         for parameter in part.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.15)
