@@ -83,7 +83,7 @@ def _curves(report: Report) -> Figure:
         # A few wild first steps must not flatten all the rest.
         top = max(float(np.quantile(losses, _SHOWN_LOSSES)), float(_smooth(losses).max()))
         axes.set(title=f"{phase} loss", xlabel="epoch", xlim=(0, None), ylim=(0, 1.05 * top))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes = panels[len(phases)]
     numbers = [epoch.epoch for epoch in report.epochs]
     for file, colour in zip(report.dev, _COLOURS, strict=False):
@@ -91,7 +91,7 @@ def _curves(report: Report) -> Figure:
         axes.plot(numbers, f1, "o-", color=colour, label=file)
     axes.axvline(report.best_epoch, color=_GREY, linestyle=":", label=f"released: epoch {report.best_epoch}")
     axes.set(title="development F1, %", xlabel="epoch", xlim=(0.8, max(numbers) + 0.2))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend()
     return figure
 
