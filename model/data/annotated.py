@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 from pydantic import ValidationError
@@ -15,11 +16,13 @@ from model.data.lines import numbered_lines
 from model.words import Word, cut
 from schemas import AnnotatedPost, GoldEntity
 
+_SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
+
 
 def read_annotated(path: Path) -> GoldSet:
     """Read JSON Lines of `AnnotatedPost`; words are those that serving cuts.
 
-    A picture's name is the last part of its URL's path.
+    A picture's name is the last part of its URL's path; what has no scheme is a path within the folder.
 
     Raises:
         DatasetError: the file can't be read or a line is no annotated post; names line and field.
@@ -79,4 +82,5 @@ def _tags(
 
 def _name(url: str) -> str:
     # By hand: a URL in a post need not be one, and urlsplit refuses some.
-    return unquote(re.split("[?#]", url, maxsplit=1)[0]).rpartition("/")[2]
+    path = unquote(re.split("[?#]", url, maxsplit=1)[0])
+    return path.rpartition("/")[2] if _SCHEME.match(path) else path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class ImageFolder:
-    """A folder of pictures, each found by its file's name or by that name's stem.
+    """A folder of pictures, each found by its path within the folder, with or without suffix.
 
     Of several pictures with one stem, `.jpg` comes first, then `.jpeg`, `.png`, `.webp` and `.gif`.
     """
@@ -33,17 +34,26 @@ class ImageFolder:
             DatasetError: it can't be read.
         """
         try:
-            files = [path for path in directory.iterdir() if path.suffix.lower() in _SUFFIXES]
+            files = [path for path in _files(directory) if path.suffix.lower() in _SUFFIXES]
         except OSError as error:
             raise DatasetError(f"{directory}: no folder of pictures ({error.strerror})") from error
         # The preferred suffix last, so that its file stays.
         files.sort(key=lambda path: _SUFFIXES.index(path.suffix.lower()), reverse=True)
-        self._by_stem = {path.stem: path for path in files}
-        self._by_name = {path.name: path for path in files}
+        inside = {path: path.relative_to(directory) for path in files}
+        self._by_stem = {within.with_suffix("").as_posix(): path for path, within in inside.items()}
+        self._by_name = {within.as_posix(): path for path, within in inside.items()}
 
     def find(self, name: str) -> Path | None:
         """The picture of a name, with or without its suffix; None where the folder has none."""
         return self._by_name.get(name) or self._by_stem.get(name)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    for folder, _, names in os.walk(directory, onerror=refuse):
+        yield from (Path(folder, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ def test_pictures_are_named_by_their_urls_and_keep_their_relations(file: Path) -
     assert post.relations == (True, None)
 
 
+def test_a_picture_without_a_scheme_is_a_path_in_the_folder(file: Path) -> None:
+    file.write_text(line("x", urls=("birds/lark.png", "C7.jpg")), encoding="utf-8")
+    assert read_annotated(file).posts[0].images == ("birds/lark.png", "C7.jpg")
+
+
 def test_a_post_without_a_word_is_left_out_and_counted(file: Path) -> None:
     file.write_text(f"{line('  ')}\n{line('x')}\n", encoding="utf-8")
     read = read_annotated(file)

@@ -27,6 +27,17 @@ def test_a_picture_is_found_by_its_name_with_or_without_suffix(
     assert (found and found.name) == file
 
 
+def test_a_picture_further_down_is_found_by_its_path_alone(tmp_path: Path) -> None:
+    for name in ("birds/lark.png", "fish/lark.jpg"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    folder = ImageFolder(tmp_path)
+    assert folder.find("birds/lark.png") == folder.find("birds/lark") == tmp_path / "birds" / "lark.png"
+    assert folder.find("fish/lark") == tmp_path / "fish" / "lark.jpg"
+    assert folder.find("lark") is None
+    assert ImageFolder(tmp_path / "fish").find("../birds/lark") is None
+
+
 def test_missing_and_broken_pictures_are_counted_and_lose_no_post(folder: Path) -> None:
     pictures = PostPictures(ImageFolder(folder))
     first, second, third = pictures.decode(("8", "cut", "none"))
