@@ -107,6 +107,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "tail",
         "local up",
         "data check",
+        "data ambiguity",
         "evaluate",
         "explain",
         "train",

@@ -40,3 +40,29 @@ def check(
     from workers.data_check import check_and_print
 
     check_and_print(paths, images=images, texts=texts, as_json=json)
+
+
+@app.command
+def ambiguity(*, captioned_pictures: Path, output: Path, seed: int = 1) -> None:
+    """Write a set that shows whether pictures help: names that are what a related picture shows.
+
+    Each text names two readings and is in five posts that differ by their picture; most of the pictures
+    are unrelated and mislead. The pictures stay where they are: train and evaluate with --images. Those
+    that show nothing of dev and test are linked in captioned/, for --captioned-pictures of `rpbert train`.
+
+    For example:
+
+        apt-get download tuxpaint-stamps-default
+
+        dpkg-deb -x tuxpaint-stamps-default_*.deb tuxpaint
+
+        rpbert data ambiguity --captioned-pictures tuxpaint/usr/share/tuxpaint/stamps --output ambiguity
+
+    Args:
+        captioned_pictures: directory of the stamps of Debian's tuxpaint-stamps-default.
+        output: directory to write train.jsonl, dev.jsonl and test.jsonl into.
+        seed: of what is drawn; which names, sentences and pictures each file has is fixed.
+    """
+    from workers.data_ambiguity import generate_and_write
+
+    generate_and_write(captioned_pictures, output, seed)
