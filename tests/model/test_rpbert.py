@@ -58,8 +58,8 @@ def test_beside_open_pictures_a_shut_one_leaves_no_trace() -> None:
     with torch.no_grad():
         model.relation.bias[1] -= yes.median()
         if yes[0] > yes.median():
-            model.relation.weight *= -1
-            model.relation.bias *= -1
+            model.relation.weight.neg_()
+            model.relation.bias.neg_()
     logits, beside = run(model, batch)
     opened = [picture for picture, score in zip(pictures, related(logits), strict=True) if score > 0.5]
     assert 0 < len(opened) < len(pictures)

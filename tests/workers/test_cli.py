@@ -108,6 +108,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "local up",
         "data check",
         "data ambiguity",
+        "data captions",
         "evaluate",
         "explain",
         "train",

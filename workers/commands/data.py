@@ -66,3 +66,32 @@ def ambiguity(*, captioned_pictures: Path, output: Path, seed: int = 1) -> None:
     from workers.data_ambiguity import generate_and_write
 
     generate_and_write(captioned_pictures, output, seed)
+
+
+@app.command
+def captions(
+    *, output: Path, clip_art: Path | None = None, drawings: Path | None = None, emoji: Path | None = None
+) -> None:
+    """Bring openly licensed pictures that have words of their own into the form of captioned pictures.
+
+    For example, with Debian's packages:
+
+        apt-get download openclipart-png openclipart-svg fonts-noto-color-emoji
+
+        for package in *.deb; do dpkg-deb -x $package art; done
+
+        cd art/usr/share
+
+        rpbert data captions --clip-art openclipart/png --drawings openclipart/svg --output captioned
+
+        rpbert data captions --emoji fonts/truetype/noto/NotoColorEmoji.ttf --output captioned
+
+    Args:
+        output: directory to write into; give it to `rpbert train --captioned-pictures`.
+        clip_art: the Open Clip Art Library's directory of PNGs.
+        drawings: its directory of SVGs, which hold the titles and keywords.
+        emoji: the font Noto Color Emoji.
+    """
+    from workers.data_captions import write_captions
+
+    write_captions(output, clip_art=clip_art, drawings=drawings, emoji=emoji)
