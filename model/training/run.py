@@ -54,13 +54,13 @@ def train(settings: TrainingSettings) -> Path:
         ReleaseError: the release to start from can't be used.
         WeightsError: the pretrained weights to start from can't be had.
     """
+    data = Data.read(settings)
     accelerator = _accelerator(settings)
     console = Console(quiet=not accelerator.is_main_process)
     newest = _newest_checkpoint(settings)
     # No process writes before all have looked.
     accelerator.wait_for_everyone()
 
-    data = Data.read(settings)
     with accelerator.local_main_process_first():
         model, tokenizer = start(settings)
     model.to(accelerator.device)

@@ -16,8 +16,8 @@ def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, re
     if release == "small":
         pipeline.release = release
     urls = [picture_host.add(name, picture_bytes(name)) for name in picture_names()]
-    # One wait for all: whatever is produced together is tagged together.
-    worker = pipeline.worker("--batch-wait-ms", "1500", "--batch-posts", "32", "--batch-tokens", "1000000")
+    # A wait that outlasts a slow machine: what is produced together is tagged together, when it is all there.
+    worker = pipeline.worker("--batch-wait-ms", "6000", "--batch-posts", "32", "--batch-tokens", "1000000")
     post: dict[str, object] = {
         "id": "the-post",
         "text": "Marie Curie's notebooks leave Paris for Warsaw, says the Louvre 🚀 #history",
