@@ -30,7 +30,7 @@ _NOT_THE_RECIPE: Final = {
 
 @Parameter(name="*")
 class TrainingSettings(BaseModel):
-    """Settings of `rpbert train`; the defaults are the recipe of the packaged release."""
+    """Settings of `rpbert train`; the defaults are the rates that `small` 1.0.0 was trained with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
