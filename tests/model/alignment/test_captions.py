@@ -10,11 +10,10 @@ from model.data.gold import DatasetError
 from tests.model.alignment.words import BagsOfWords
 
 FOLDERS = ("bees", "cats", "cups", "dogs", "hats", "oaks", "suns", "teas")
+PLACES = ("Porto", "Oslo", "Lima", "Cairo", "Bern", "Kyoto", "Riga", "Quito")
 FIRST = [
-    CaptionedPicture(
-        Path(f"{folder}/{number}.png"), f"striped thing called {folder[:-1]}{number}", f"x/{folder}"
-    )
-    for folder in FOLDERS
+    CaptionedPicture(Path(f"{folder}/{number}.png"), f"striped thing from {place}{number}", f"x/{folder}")
+    for folder, place in zip(FOLDERS, PLACES, strict=True)
     for number in range(3)
 ]
 
