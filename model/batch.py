@@ -35,7 +35,7 @@ class Batch:
         word_counts: `(posts,)` words of each post, 1 where there is none; stays on the CPU.
         shapes: `(posts, words)` word-shape classes.
         characters: `(posts, words, WORD_CHARACTERS)` character codes.
-        regions: `(pictures, BLOCKS, channels)` block regions, fp16.
+        regions: `(pictures, BLOCKS, channels)` block regions, fp16; training may read fewer of each.
         picture_post: `(pictures,)` the post of each picture.
         slots: `(posts, most pictures)` the pictures of each post, -1 where there are fewer.
     """

@@ -62,6 +62,7 @@ _LICENCES: Final = {
     "resnet101": "BSD-3-Clause",
     "resnet152": "BSD-3-Clause",
 }
+_TEACHER: Final = "sentence-transformers/all-MiniLM-L6-v2"
 _UNTRAINED: Final = (
     "**Made from random weights (`--untrained`), to try the mechanics of a recipe: it knows nothing.**\n\n"
 )
@@ -103,6 +104,8 @@ def _start(report: Report) -> str:
         f"| encoder | {base} | {_LICENCES.get(base, 'its own')} |",
         f"| vision backbone, {report.settings['vision']} | {backbone}, ImageNet | {_LICENCES[backbone]} |",
     ]
+    if report.alignment is not None and report.alignment.teacher_auc is not None:
+        rows.append(f"| teacher of the relation head | {_TEACHER} | {_LICENCES[_TEACHER]} |")
     return "\n".join(rows)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.config import BLOCKS, EncoderConfig
+from model.config import EncoderConfig
 
 TEXT_SEGMENT: Final = 0
 VISUAL_SEGMENT: Final = 1
@@ -47,7 +47,8 @@ class Embeddings(nn.Module):
         picture run on from there; neither knows anything of the batch's padding.
 
         Args:
-            projected: `(n, pictures, BLOCKS, hidden)`, already at the encoder's width.
+            projected: `(n, pictures, BLOCKS, hidden)`, already at the encoder's width; where all share a
+                position, there may be fewer of each picture.
             lengths: `(n,)` word pieces of each text, with specials.
 
         Returns:
@@ -140,7 +141,8 @@ class Encoder(nn.Module):
         Args:
             text: `(n, length, hidden)` embedded word pieces.
             text_mask: `(n, length)`, true where there is a word piece.
-            blocks: `(n, pictures, BLOCKS, hidden)` embedded visual blocks; `pictures` may be 0.
+            blocks: `(n, pictures, BLOCKS, hidden)` embedded visual blocks, or fewer of each picture;
+                `pictures` may be 0.
             gates: `(n, pictures)` gate of each picture, 0 where there is none.
             rows: how many leading rows the caller reads.
 
@@ -149,7 +151,7 @@ class Encoder(nn.Module):
         """
         gated = (blocks * gates[..., None, None]).flatten(1, 2)
         hidden = torch.cat((text, gated), dim=1)
-        open_blocks = (gates != 0).repeat_interleave(BLOCKS, dim=1)
+        open_blocks = (gates != 0).repeat_interleave(blocks.shape[2], dim=1)
         mask = torch.cat((text_mask, open_blocks), dim=1)[:, None, None, :]
         for layer in self.layers[:-1]:
             hidden = layer(hidden, mask, hidden.shape[1])

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torchvision import models  # type: ignore[import-untyped]
 from torchvision.models.resnet import Bottleneck  # type: ignore[import-untyped]
 
-from model.config import RpBertConfig
-from model.encoder import from_bert
+from model.backbone import Backbone
+from model.config import PRESETS, RpBertConfig
+from model.encoder import Encoder, from_bert
 from model.rpbert import RpBert
 
 _BERT_FILE: Final = "model.safetensors"
@@ -30,6 +31,7 @@ _RESNETS: Final = {
     "resnet101": (models.resnet101, models.ResNet101_Weights.IMAGENET1K_V1),
     "resnet152": (models.resnet152, models.ResNet152_Weights.IMAGENET1K_V1),
 }
+_HALF_PRECISION: Final = 1e-3
 _RESNET_STAGES: Final = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 
@@ -73,17 +75,50 @@ def untrained(config: RpBertConfig) -> tuple[RpBert, Tokenizer]:
     return model, _tokenizer(_bert_directory(next(iter(_PACKAGED_BERT))))
 
 
-def classifier(config: RpBertConfig, backbone: Path | None = None) -> Tensor:
-    """Weight `(1000, channels)` of the ImageNet classifier over the backbone.
+def classifier(config: RpBertConfig, backbone: Path | None = None) -> nn.Linear:
+    """The ImageNet classifier over the backbone's pooled regions, `(n, channels)` to `(n, 1000)`.
 
     Raises:
         WeightsError: `backbone` has none.
     """
     state = _backbone(config.vision.backbone, backbone)
-    name = "fc.weight" if config.vision.backbone in _RESNETS else "classifier.weight"
-    if name not in state:
-        raise WeightsError(f"{backbone} has no {name}, the ImageNet classifier: give --projection random")
-    return state[name]
+    name = "fc" if config.vision.backbone in _RESNETS else "classifier"
+    if f"{name}.weight" not in state:
+        raise WeightsError(
+            f"{backbone} has no {name}.weight, the ImageNet classifier: "
+            "give --teacher-share 0 --imagined-share 0"
+        )
+    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+    layer = nn.Linear(weight.shape[1], len(weight)).requires_grad_(requires_grad=False)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
+
+
+def has_imagenet_weights(vision: Backbone) -> bool:
+    """Whether a backbone is still as ImageNet made it, but for half precision.
+
+    Raises:
+        WeightsError: ImageNet's weights can't be had.
+    """
+    state = _backbone(vision.name, None)
+    theirs = _by_stage(state) if vision.name in _RESNETS else state
+    return all(
+        torch.allclose(ours.cpu().float(), theirs[name].float(), rtol=_HALF_PRECISION, atol=_HALF_PRECISION)
+        for name, ours in vision.network.state_dict().items()
+    )
+
+
+def sentence_encoder() -> tuple[Encoder, Tokenizer]:
+    """All-MiniLM, which makes vectors of sentences by the mean over its last layer.
+
+    Raises:
+        WeightsError: it can't be had.
+    """
+    config = PRESETS["small"].encoder
+    directory = _bert_directory(config.source)
+    encoder = Encoder(config)
+    _fill(encoder, from_bert(_load(directory / _BERT_FILE)), f"{directory / _BERT_FILE}")
+    return encoder, _tokenizer(directory)
 
 
 def _bert_directory(source: str) -> Path:

@@ -12,12 +12,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from model.alignment.captions import Captions
+from model.alignment.imagined import ImaginedClasses
 from model.data.captioned import CaptionedPicture
-from model.data.gold import DatasetError
 from model.words import PreparedText
-
-HELD_OUT_CONCEPTS: Final = 0.25
-"""Share of the concepts of captioned pictures that no training step sees."""
 
 HELD_OUT_PAIRS: Final = 0.1
 """Share of labelled pairs that no training step sees."""
@@ -25,16 +23,28 @@ HELD_OUT_PAIRS: Final = 0.1
 _MISMATCHES: Final = 5
 """Foreign captions that each held-out picture is judged with."""
 
-_LEAST_CONCEPTS: Final = round(2 / HELD_OUT_CONCEPTS)
+_FOREIGN_CAPTIONS: Final = 0.35
+"""Share of the foreign texts of imagined pictures that are captions; the rest are of other classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text, a picture, and whether they are related."""
+    """A text, a picture, and whether they are related.
+
+    Attributes:
+        text: The text.
+        picture: The picture.
+        related: The label.
+        kind: ImageNet class that is to be imagined over the picture; None shows it as it is.
+        by_people: Whether people gave the label. Where not, own texts count as related and foreign ones as
+            not, which a teacher may know better.
+    """
 
     text: PreparedText
     picture: Path
     related: bool
+    kind: int | None = None
+    by_people: bool = False
 
 
 class Pairs(Protocol):
@@ -74,39 +84,23 @@ class LabelledPairs:
 class CaptionedPairs:
     """Every picture once with its own caption and once with that of another concept.
 
-    A concept is trained on or held out, whole.
-
-    Raises:
-        DatasetError: too few concepts for a foreign caption on either side.
+    A concept of the first directory is trained on or held out, whole; its pictures come three times for one
+    of the further directories.
     """
 
-    def __init__(
-        self, pictures: Sequence[CaptionedPicture], prepare: Callable[[str], PreparedText], seed: int
-    ) -> None:
+    def __init__(self, captions: Captions, prepare: Callable[[str], PreparedText], seed: int) -> None:
         self.name = "captioned pictures"
-        held = _some_concepts(pictures, seed)
-        self._seen = _Captions([each for each in pictures if each.concept not in held], prepare)
-        self.pictures = tuple(each.path for each in self._seen.pictures)
-        outside = _Captions([each for each in pictures if each.concept in held], prepare)
+        self._trained = _Captions(captions.trained, prepare)
+        self.pictures = tuple(each.path for each in (*captions.seen, *captions.further))
+        outside = _Captions(captions.held_out, prepare)
         self.held_out = tuple(outside.pairs(np.random.default_rng(seed), foreign=_MISMATCHES))
 
     def __len__(self) -> int:
-        return 2 * len(self._seen.pictures)
+        return 2 * len(self._trained.pictures)
 
     def draw(self, random: np.random.Generator, /) -> list[Pair]:
         """Each picture twice, the foreign captions drawn anew."""
-        return self._seen.pairs(random, foreign=1)
-
-
-def _some_concepts(pictures: Sequence[CaptionedPicture], seed: int) -> set[str]:
-    concepts = sorted({picture.concept for picture in pictures})
-    if len(concepts) < _LEAST_CONCEPTS:
-        raise DatasetError(
-            f"too few folders of captioned pictures, {len(concepts)}: at least {_LEAST_CONCEPTS}, "
-            "so that two are held out"
-        )
-    order = np.random.default_rng(seed).permutation(len(concepts))
-    return {concepts[index] for index in order[: round(HELD_OUT_CONCEPTS * len(concepts))]}
+        return self._trained.pairs(random, foreign=1)
 
 
 class _Captions:
@@ -115,7 +109,8 @@ class _Captions:
     def __init__(self, pictures: Sequence[CaptionedPicture], prepare: Callable[[str], PreparedText]) -> None:
         self.pictures = pictures
         self._texts = [prepare(picture.caption) for picture in pictures]
-        self._concepts = np.array([picture.concept for picture in pictures])
+        numbers: dict[str, int] = {}
+        self._concepts = np.array([numbers.setdefault(each.concept, len(numbers)) for each in pictures])
 
     def pairs(self, random: np.random.Generator, *, foreign: int) -> list[Pair]:
         """Each picture with its caption, and with so many of other concepts."""
@@ -131,3 +126,55 @@ class _Captions:
     def _foreign(self, index: int, random: np.random.Generator) -> PreparedText:
         others = np.flatnonzero(self._concepts != self._concepts[index])
         return self._texts[int(random.choice(others))]
+
+
+class ImaginedPairs:
+    """Pictures of ImageNet classes that nobody took, half of them with a text of their class.
+
+    The others have a text of another class, or the caption of some picture.
+
+    Args:
+        classes: what may be imagined.
+        captions: pictures to lay it over, and foreign captions.
+        prepare: cuts a text.
+        count: pairs of an epoch.
+    """
+
+    held_out: tuple[Pair, ...] = ()
+    pictures: tuple[Path, ...] = ()
+
+    def __init__(
+        self,
+        classes: ImaginedClasses,
+        captions: Captions,
+        prepare: Callable[[str], PreparedText],
+        count: int,
+    ) -> None:
+        self.name = "imagined pictures"
+        self._count = count
+        self._kinds = classes.kinds
+        self._of_kind = [tuple(map(prepare, classes.texts(kind))) for kind in classes.kinds]
+        self._grounds = [each.path for each in captions.trained]
+        self._captions = [prepare(each.caption) for each in captions.trained]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def draw(self, random: np.random.Generator, /) -> list[Pair]:
+        """So many, drawn anew."""
+        return [self._pair(index % 2 == 0, random) for index in range(self._count)]
+
+    def _pair(self, related: bool, random: np.random.Generator) -> Pair:
+        kind = int(random.integers(len(self._kinds)))
+        ground = self._grounds[random.integers(len(self._grounds))]
+        if related:
+            text = self._text(kind, random)
+        elif random.random() < _FOREIGN_CAPTIONS:
+            text = self._captions[random.integers(len(self._captions))]
+        else:
+            other = (kind + 1 + int(random.integers(len(self._kinds) - 1))) % len(self._kinds)
+            text = self._text(other, random)
+        return Pair(text, ground, related, kind=int(self._kinds[kind]))
+
+    def _text(self, kind: int, random: np.random.Generator) -> PreparedText:
+        return self._of_kind[kind][random.integers(2)]

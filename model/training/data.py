@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from model.alignment.captions import Captions
+from model.alignment.sentences import SentenceVectors
 from model.data.captioned import CaptionedPicture, read_captioned_pictures
 from model.data.gold import DatasetError, GoldPost, GoldSet
 from model.data.images import ImageFolder
 from model.data.read import read_gold
 from model.data.relation import TrcSet, read_trc
-from model.relation import CaptionedPairs, LabelledPairs, Pair, Pairs
+from model.relation import LabelledPairs, Pair, Pairs
 from model.training.pictures import Pictures
 from model.training.settings import TrainingSettings, shown
 from model.words import WordPieces
@@ -67,7 +69,8 @@ class Data:
         train: Posts to train on, by their file's name.
         dev: Posts that choose the epoch, likewise.
         images: Where the posts' pictures lie, by the names that posts have for them.
-        captioned: Captioned pictures.
+        captioned: Captioned pictures of the first directory, which is measured on.
+        further_captioned: Those of the others.
         trc: What the relation CSV gave, if there was one.
     """
 
@@ -75,6 +78,7 @@ class Data:
     dev: Mapping[str, GoldSet]
     images: Mapping[str, Path]
     captioned: Sequence[CaptionedPicture]
+    further_captioned: Sequence[CaptionedPicture]
     trc: TrcSet | None
 
     @classmethod
@@ -93,18 +97,15 @@ class Data:
             train=train,
             dev=dev,
             images=_find(posts, [ImageFolder(directory) for directory in settings.images]),
-            captioned=[
-                picture
-                for directory in settings.captioned_pictures
-                for picture in read_captioned_pictures(directory)
-            ],
+            captioned=_captioned(settings.captioned_pictures[:1]),
+            further_captioned=_captioned(settings.captioned_pictures[1:]),
             trc=trc,
         )
 
     def picture_paths(self) -> Iterator[Path]:
         """Every picture that is used."""
         yield from self.images.values()
-        yield from (picture.path for picture in self.captioned)
+        yield from (picture.path for picture in (*self.captioned, *self.further_captioned))
         if self.trc is not None:
             yield from (pair.picture for pair in self.trc.pairs)
 
@@ -116,25 +117,33 @@ class Data:
         """The posts of each development file."""
         return {name: self._with_pictures(found, pictures) for name, found in self.dev.items()}
 
-    def relation(self, pictures: Pictures, pieces: WordPieces, seed: int) -> list[Pairs]:
-        """Pairs of each source that has some.
+    def captions(self, pictures: Pictures, sentences: SentenceVectors, seed: int) -> Captions | None:
+        """Captioned pictures for training and measuring, if there are some.
 
         Raises:
-            DatasetError: too few captioned pictures to hold some out.
+            DatasetError: too few to hold some out.
+            WeightsError: all-MiniLM, which says what is too close to a held-out caption, can't be had.
         """
+        if not self.captioned:
+            return None
+        first, further = (
+            [picture for picture in part if picture.path in pictures]
+            for part in (self.captioned, self.further_captioned)
+        )
+        return Captions.part(first, further, sentences, seed)
+
+    def labelled_pairs(self, pictures: Pictures, pieces: WordPieces, seed: int) -> list[Pairs]:
+        """Pairs that people have labelled, of each source that has some."""
         sources: list[Pairs] = []
-        captioned = [picture for picture in self.captioned if picture.path in pictures]
-        if self.captioned:
-            sources.append(CaptionedPairs(captioned, pieces.prepare, seed))
         if self.trc is not None:
             pairs = [
-                Pair(pieces.prepare(pair.text), pair.picture, pair.related)
+                Pair(pieces.prepare(pair.text), pair.picture, pair.related, by_people=True)
                 for pair in self.trc.pairs
                 if pair.picture in pictures
             ]
             sources.append(LabelledPairs("labelled tweets", pairs, seed))
         annotated = [
-            Pair(pieces.prepare_words(post.words), path, related)
+            Pair(pieces.prepare_words(post.words), path, related, by_people=True)
             for found in self.train.values()
             for post in found.posts
             for name, related in zip(post.images, post.relations, strict=False)
@@ -150,7 +159,10 @@ class Data:
             [[(post.words, post.tags, post.images, post.relations) for post in found.posts] for found in part]
             for part in (self.train.values(), self.dev.values())
         ]
-        captions = [(picture.caption, picture.concept) for picture in self.captioned]
+        captions = [
+            [(picture.caption, picture.concept) for picture in part]
+            for part in (self.captioned, self.further_captioned)
+        ]
         labels = [(pair.text, pair.related) for pair in self.trc.pairs] if self.trc else []
         everything = json.dumps([seen, sorted(self.images), captions, labels, pictures.digest])
         return hashlib.sha256(everything.encode()).hexdigest()
@@ -186,6 +198,10 @@ class Data:
             )
             for post in found.posts
         ]
+
+
+def _captioned(directories: Iterable[Path]) -> list[CaptionedPicture]:
+    return [picture for directory in directories for picture in read_captioned_pictures(directory)]
 
 
 def _read(paths: Sequence[Path]) -> dict[str, GoldSet]:

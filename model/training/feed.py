@@ -11,17 +11,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from model.augment import mask_pieces, merge_signs, shuffled_batches
 from model.batch import collate
-from model.config import RpBertConfig
+from model.config import BLOCKS, RpBertConfig, VisualPositions
 from model.data.gold import GoldPost
-from model.relation import Pairs
+from model.relation import Pair, Pairs
+from model.training.alignment import Alignment
 from model.training.objective import RelationBatch, TaggingBatch
 from model.training.pictures import Pictures
 from model.training.progress import Phase
@@ -46,6 +48,7 @@ class Feed:
         posts: gold posts, and the pictures of each that can be had.
         relation: pairs for the relation task.
         pictures: where their pictures are.
+        alignment: the relation task's teacher, and what may be imagined.
         process: which of `processes` this is.
         processes: how many share each batch.
     """
@@ -59,6 +62,7 @@ class Feed:
         posts: Sequence[tuple[GoldPost, Sequence[Path]]],
         relation: Sequence[Pairs],
         pictures: Pictures,
+        alignment: Alignment | None = None,
         process: int = 0,
         processes: int = 1,
     ) -> None:
@@ -72,6 +76,12 @@ class Feed:
         self._lengths = [self._prepare(post.words).length for post, _ in posts]
         self._relation = relation
         self._pictures = pictures
+        self._classes = None if alignment is None else alignment.classes
+        self._teacher = None if alignment is None else alignment.teacher
+        # A block can't be left out where it has a position of its own.
+        shared = config.encoder.visual_positions is VisualPositions.SHARED
+        some = settings.vision == "frozen" and shared
+        self._blocks = settings.relation_blocks if some else BLOCKS
         self._some_pictures = [path for pairs in relation for path in pairs.pictures if path in pictures]
         self._process = process
         self._processes = processes
@@ -95,16 +105,35 @@ class Feed:
         order = random.permutation(len(pairs))
         size = self._settings.batch_size
         for start in range(first * size, len(pairs), size):
-            chosen, weight = self._share([pairs[index] for index in order[start : start + size]])
-            yield RelationBatch(
-                collate(
-                    [pair.text for pair in chosen],
-                    [[self._pictures.load(pair.picture)] for pair in chosen],
-                    channels=self._channels,
-                ),
-                torch.tensor([int(pair.related) for pair in chosen]),
-                weight,
-            )
+            share, weight = self._share(order[start : start + size].tolist())
+            chosen = [pairs[index] for index in share]
+            randoms = [self._random(epoch, Phase.RELATION, index) for index in share]
+            shown = [self._show(pair, each) for pair, each in zip(chosen, randoms, strict=True)]
+            read = [[self._some_blocks(each, random)] for each, random in zip(shown, randoms, strict=True)]
+            posts = collate([pair.text for pair in chosen], read, channels=self._channels)
+            yield RelationBatch(posts, self._targets(chosen, shown), weight)
+
+    def _show(self, pair: Pair, random: np.random.Generator) -> npt.NDArray[Any]:
+        """All of a pair's picture."""
+        picture: npt.NDArray[Any] = self._pictures.load(pair.picture)
+        if pair.kind is None or self._classes is None:
+            return picture
+        laid_over = self._classes.imagine(picture[None], np.array([pair.kind]), random)
+        imagined: npt.NDArray[np.float16] = laid_over[0].astype(np.float16)
+        return imagined
+
+    def _some_blocks(self, shown: npt.NDArray[Any], random: np.random.Generator) -> npt.NDArray[Any]:
+        return shown if self._blocks == BLOCKS else shown[random.permutation(BLOCKS)[: self._blocks]]
+
+    def _targets(self, pairs: Sequence[Pair], shown: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """Labels, and the teacher's judgement mixed into those that no person gave; it sees all blocks."""
+        targets = torch.tensor([float(pair.related) for pair in pairs])
+        asked = [index for index, pair in enumerate(pairs) if not pair.by_people]
+        if self._teacher is not None and asked:
+            pooled = np.stack([shown[index].mean(axis=0, dtype=np.float32) for index in asked])
+            judged = self._teacher.probability(pooled, [pairs[index].text.text for index in asked])
+            targets[asked] = targets[asked].lerp(torch.from_numpy(judged), self._settings.teacher_share)
+        return targets
 
     def _tagging(self, epoch: int, first: int) -> Iterator[TaggingBatch]:
         order = self._random(epoch, Phase.TAGGING)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.batch import Batch
+from model.gates import RELATED
 from model.rpbert import RpBert
 
 
@@ -20,12 +21,12 @@ class RelationBatch:
     Attributes:
         posts: Each text with its picture; `regions` are pixels, uint8 `(n, 224, 224, 3)`, where the vision is
             trained too.
-        labels: `(pairs,)`, 1 related, 0 not.
+        targets: `(pairs,)` how far each is related: 1 or 0, or between them where a teacher was asked.
         weight: What the mean over this share counts for, so that the mean over processes is the batch's.
     """
 
     posts: Batch
-    labels: Tensor
+    targets: Tensor
     weight: float
 
 
@@ -60,8 +61,8 @@ class Objective(nn.Module):
         device = self.model.project.weight.device
         posts = self._with_regions(batch.posts.to(device))
         match batch:
-            case RelationBatch(labels=labels):
-                loss = functional.cross_entropy(self.model.relate(posts).float(), labels.to(device))
+            case RelationBatch(targets=targets):
+                loss = relation_loss(self.model.relate(posts).float(), targets.to(device))
             case TaggingBatch(tags=tags):
                 _, emissions = self.model(posts)
                 # The sums of a chain run over many terms: not in half precision.
@@ -74,3 +75,14 @@ class Objective(nn.Module):
         if posts.regions.dtype != torch.uint8:
             return posts
         return dataclasses.replace(posts, regions=self.model.vision(posts.regions))
+
+
+def relation_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy between target and softmax, mean over the pairs; of 1 and 0 it is the paper's.
+
+    Args:
+        logits: `(pairs, 2)`.
+        targets: `(pairs,)` wanted P(related).
+    """
+    odds = logits[:, RELATED] - logits[:, 1 - RELATED]
+    return functional.binary_cross_entropy_with_logits(odds, targets)

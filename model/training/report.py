@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from model.scores import EntityScores, RelationScores
+from model.training.alignment import AlignmentCounts
 from model.training.confusion import confusion
 from model.training.data import DataCounts
 from model.training.judge import JudgedPairs, Verdict
@@ -88,6 +89,7 @@ class Report(_Figures):
         network: The network's numbers.
         untrained_start: Whether it began from random weights, so that no figure means anything.
         data: How much there was and what was amiss.
+        alignment: What helped the relation task; None without captioned pictures.
         steps: Loss and gradient norm of every step.
         epochs: What the development data said after each epoch.
         best_epoch: The epoch that was released.
@@ -105,6 +107,7 @@ class Report(_Figures):
     network: dict[str, Any]
     untrained_start: bool
     data: DataCounts
+    alignment: AlignmentCounts | None = None
     steps: list[Step]
     epochs: list[Epoch]
     best_epoch: int

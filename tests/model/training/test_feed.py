@@ -1,23 +1,32 @@
 """The order of Algorithm 1 and what each process and each epoch sees of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from model.alignment.captions import Captions
+from model.alignment.imagined import ImaginedClasses
+from model.alignment.teacher import Teacher
+from model.config import RpBertConfig
 from model.data.captioned import CaptionedPicture
 from model.data.gold import GoldPost
-from model.relation import CaptionedPairs
+from model.relation import LabelledPairs, Pair, Pairs
+from model.training.alignment import Alignment
 from model.training.feed import Feed
 from model.training.objective import RelationBatch, TaggingBatch
 from model.training.pictures import Pictures
 from model.training.progress import Phase
 from model.training.settings import TrainingSettings
 from model.words import WordPieces
-from tests.model.tiny import CHANNELS, some_regions, tiny_config, tiny_tokenizer
+from tests.model.alignment.words import BagsOfWords
+from tests.model.tiny import CHANNELS, some_regions, tiny_config, tiny_preset, tiny_tokenizer
 from tests.model.training.conftest import Recipe
 
+PIECES = WordPieces(tiny_tokenizer(), window=24, overlap=8)
 POSTS = [GoldPost(("at", "#", "porto", "a" * number), ("O", "O", "B-LOC", "O")) for number in range(1, 12)]
 
 
@@ -40,29 +49,61 @@ def pictures(stamps: list[CaptionedPicture]) -> Pictures:
     )
 
 
+class Half(Teacher):
+    """Says 1/2 of everything, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.pooled: list[np.ndarray] = []
+
+    def probability(self, pooled: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        assert len(texts) == len(pooled)
+        self.pooled += list(pooled)
+        return np.full(len(texts), 0.5, np.float32)
+
+
+def parted(stamps: list[CaptionedPicture], seed: int) -> Captions:
+    return Captions.part(stamps, (), BagsOfWords(), seed)
+
+
+def helped(stamps: list[CaptionedPicture], settings: TrainingSettings, *, classes: bool = False) -> Alignment:
+    imagined = ImaginedClasses(nn.Linear(CHANNELS, 1000), range(0, 1000, 10)) if classes else None
+    return Alignment(parted(stamps, settings.seed), None, imagined, Half(), None)
+
+
+def relating(made: Feed, epoch: int = 1) -> list[RelationBatch]:
+    return [batch for batch in made.batches(epoch, Phase.RELATION) if isinstance(batch, RelationBatch)]
+
+
 def feed(
     settings: TrainingSettings,
     stamps: list[CaptionedPicture],
     pictures: Pictures,
     process: int = 0,
     processes: int = 1,
+    *,
+    config: RpBertConfig | None = None,
+    alignment: Alignment | None = None,
+    labelled: Sequence[Pairs] = (),
 ) -> Feed:
-    pieces = WordPieces(tiny_tokenizer(), window=24, overlap=8)
+    captioned = (alignment or Alignment(parted(stamps, settings.seed), None, None, None, None)).pairs(
+        settings, PIECES
+    )
     return Feed(
         settings,
-        tiny_config(),
-        pieces,
+        config or tiny_config(),
+        PIECES,
         posts=[(post, []) for post in POSTS],
-        relation=[CaptionedPairs(stamps, pieces.prepare, settings.seed)],
+        relation=[*captioned, *labelled],
         pictures=pictures,
+        alignment=alignment,
         process=process,
         processes=processes,
     )
 
 
 def told(batch: RelationBatch | TaggingBatch) -> list[torch.Tensor]:
-    labels = batch.labels if isinstance(batch, RelationBatch) else batch.tags
-    return [batch.posts.ids, batch.posts.regions, labels]
+    gold = batch.targets if isinstance(batch, RelationBatch) else batch.tags
+    return [batch.posts.ids, batch.posts.regions, gold]
 
 
 def same(one: RelationBatch | TaggingBatch, other: RelationBatch | TaggingBatch) -> bool:
@@ -79,8 +120,10 @@ def test_an_epoch_sees_every_post_and_every_picture_twice(
     assert sorted(lengths) == sorted(2 + 2 + 1 + 5 + len(post.words[3]) for post in POSTS)
     relation = list(made.batches(1, Phase.RELATION))
     assert len(relation) == made.steps(Phase.RELATION) == 6  # 12 pictures, a quarter of the concepts held out
-    labels = [label for batch in relation if isinstance(batch, RelationBatch) for label in batch.labels]
-    assert (len(labels), sum(labels)) == (24, 12)
+    labels = [
+        each for batch in relation if isinstance(batch, RelationBatch) for each in batch.targets.tolist()
+    ]
+    assert sorted(labels) == [0.0] * 12 + [1.0] * 12
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -127,7 +170,73 @@ def test_pixels_come_where_the_vision_is_trained(
     recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
 ) -> None:
     undescribed = Pictures((stamp.path for stamp in stamps), None, lambda batches: batches)
-    pixels = next(feed(recipe(tmp_path), stamps, undescribed).batches(1, Phase.RELATION)).posts.regions
+    settings = recipe(tmp_path, vision="tuned")
+    pixels = next(feed(settings, stamps, undescribed).batches(1, Phase.RELATION)).posts.regions
     assert (pixels.dtype, pixels.shape) == (torch.uint8, (4, 224, 224, 3))
     regions = next(feed(recipe(tmp_path), stamps, pictures).batches(1, Phase.RELATION)).posts.regions
-    assert (regions.dtype, regions.shape) == (torch.float16, (4, 49, CHANNELS))
+    assert (regions.dtype, regions.shape) == (torch.float16, (4, 16, CHANNELS))
+
+
+def test_a_relation_step_reads_some_blocks_of_a_picture_and_others_the_next_time(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    whole = {block.tobytes() for stamp in stamps for block in pictures.load(stamp.path)}
+    settings = recipe(tmp_path, relation_blocks=5, batch_size=24)
+    made = feed(settings, stamps, pictures)
+    read = []
+    for epoch in (1, 2):
+        (batch,) = relating(made, epoch)
+        assert batch.posts.regions.shape == (24, 5, CHANNELS)
+        read.append([{block.numpy().tobytes() for block in picture} for picture in batch.posts.regions])
+    assert all(len(blocks) == 5 and blocks <= whole for epoch in read for blocks in epoch)
+    # Each picture comes four times in two epochs: it is not always seen by the same blocks.
+    assert len(set(map(frozenset, read[0] + read[1]))) > 2 * 24 - 5
+
+
+def test_a_teacher_s_judgement_is_mixed_into_captions_and_what_people_say_stays(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    settings = recipe(tmp_path, teacher_share=0.8, batch_size=24)
+    said = [
+        Pair(PIECES.prepare("at porto"), stamps[0].path, number < 3, by_people=True) for number in range(8)
+    ]
+    people = LabelledPairs("people", said, seed=1)
+    made = feed(settings, stamps, pictures, alignment=helped(stamps, settings), labelled=[people])
+    targets = torch.cat([batch.targets for batch in relating(made)]).tolist()
+    mixed = [each for each in targets if each not in (0, 1)]
+    assert sorted(mixed) == pytest.approx([0.2 * 0 + 0.8 * 0.5] * 12 + [0.2 * 1 + 0.8 * 0.5] * 12)
+    assert len(targets) - len(mixed) == len(people)
+
+
+def test_the_teacher_sees_the_whole_picture_and_the_step_some_blocks(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    settings = recipe(tmp_path)
+    alignment = helped(stamps, settings)
+    relating(feed(settings, stamps, pictures, alignment=alignment))
+    assert isinstance(alignment.teacher, Half)
+    means = {pictures.load(stamp.path).mean(axis=0, dtype=np.float32).tobytes() for stamp in stamps}
+    assert len(alignment.teacher.pooled) == 24
+    assert {each.tobytes() for each in alignment.teacher.pooled} <= means
+
+
+def test_imagined_pictures_take_their_share_and_follow_from_the_seed(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    settings = recipe(tmp_path, imagined_share=0.4)
+    alignment = helped(stamps, settings, classes=True)
+    made, again = (feed(settings, stamps, pictures, alignment=alignment) for _ in range(2))
+    whole = relating(made, 2)
+    assert sum(len(batch.targets) for batch in whole) == 24 + 16
+    real = {block.tobytes() for stamp in stamps for block in pictures.load(stamp.path)}
+    shown = [picture for batch in whole for picture in batch.posts.regions]
+    assert sum(any(block.numpy().tobytes() not in real for block in picture) for picture in shown) == 16
+    rest = list(again.batches(2, Phase.RELATION, first=3))
+    assert all(same(one, other) for one, other in zip(whole[3:], rest, strict=True))
+
+
+def test_blocks_with_positions_of_their_own_are_all_read(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    made = feed(recipe(tmp_path), stamps, pictures, config=tiny_preset("authors2022"))
+    assert next(made.batches(1, Phase.RELATION)).posts.regions.shape == (4, 49, CHANNELS)

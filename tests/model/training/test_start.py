@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from model.alignment.captions import Captions
+from model.alignment.contrast import Examples
 from model.config import GateKind
+from model.data.captioned import read_captioned_pictures
+from model.training.alignment import Alignment
 from model.training.pictures import Pictures
 from model.training.settings import TrainingSettings
 from model.training.start import guess_projection, start
+from model.words import WordPieces
+from tests.model.alignment.words import BagsOfWords
+from tests.model.tiny import CHANNELS
 from tests.model.training.conftest import Recipe
 
 SETTINGS = {"train": ["a"], "dev": ["b"], "output": "c"}
@@ -34,18 +41,24 @@ def test_small_can_start_untrained_and_the_seed_draws_its_weights() -> None:
     assert all(each.requires_grad for each in other.vision.parameters())
 
 
-@pytest.mark.parametrize("projection", ["conse", "random"])
+@pytest.mark.parametrize("projection", ["contrastive", "random"])
 def test_the_projection_is_guessed_where_that_is_wanted(
     recipe: Recipe, tmp_path: Path, projection: str
 ) -> None:
     (stamps,) = recipe(tmp_path).captioned_pictures
-    paths = sorted(stamps.rglob("*.png"))
+    read = read_captioned_pictures(stamps)
     random = np.random.default_rng(0)
     pictures = Pictures(
-        paths, lambda pixels: random.random((len(pixels), 49, 1280)).astype(np.float16), lambda all_of: all_of
+        [each.path for each in read],
+        lambda pixels: random.random((len(pixels), 49, CHANNELS)).astype(np.float16),
+        lambda batches: batches,
     )
+    captions = Captions.part(read, (), BagsOfWords(), seed=1)
+    pooled = torch.rand(len(captions.trained), CHANNELS)
+    examples = Examples(pooled, [each.caption for each in captions.trained], first=len(pooled), classes=None)
     settings = TrainingSettings.model_validate(SETTINGS | {"projection": projection})
     model, tokenizer = start(settings)
     before = model.project.weight.detach().clone()
-    guess_projection(settings, model, tokenizer, pictures, paths)
+    pieces = WordPieces(tokenizer, window=24, overlap=8)
+    guess_projection(settings, model, pieces, pictures, Alignment(captions, examples, None, None, None))
     assert torch.equal(before, model.project.weight) == (projection == "random")
