@@ -43,3 +43,17 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError, match="set: can't be written"):
         generate_and_write(make_stamps(tmp_path / "stamps"), tmp_path / "file" / "set", seed=1)
+
+
+def test_further_captions_that_tell_of_dev_and_test_are_left_out(tmp_path: Path) -> None:
+    stamps, art = make_stamps(tmp_path / "stamps"), tmp_path / "art"
+    (stamps / "sports/z.txt").write_text("A basketball hoop.")
+    art.mkdir()
+    captions = {"ball": "A hoop to throw a basketball through", "lamp": "A lamp on a desk", "game": "Sports"}
+    for name, caption in captions.items():
+        (art / f"{name}.png").write_bytes(b"")
+        (art / f"{name}.txt").write_text(caption)
+    generate_and_write(stamps, tmp_path / "set", seed=1, further=(art,))
+    linked = read_captioned_pictures(tmp_path / "set" / "captioned-further")
+    assert [each.caption for each in linked] == ["A lamp on a desk"]
+    assert read_captioned_pictures(tmp_path / "set" / "captioned")

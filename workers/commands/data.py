@@ -43,12 +43,19 @@ def check(
 
 
 @app.command
-def ambiguity(*, captioned_pictures: Path, output: Path, seed: int = 1) -> None:
+def ambiguity(
+    *,
+    captioned_pictures: Path,
+    output: Path,
+    further_captioned_pictures: tuple[Path, ...] = (),
+    seed: int = 1,
+) -> None:
     """Write a set that shows whether pictures help: names that are what a related picture shows.
 
     Each text names two readings and is in five posts that differ by their picture; most of the pictures
     are unrelated and mislead. The pictures stay where they are: train and evaluate with --images. Those
-    that show nothing of dev and test are linked in captioned/, for --captioned-pictures of `rpbert train`.
+    that show nothing of dev and test are linked in captioned/, for --captioned-pictures of `rpbert train`,
+    and those of further directories in captioned-further/.
 
     For example:
 
@@ -61,11 +68,13 @@ def ambiguity(*, captioned_pictures: Path, output: Path, seed: int = 1) -> None:
     Args:
         captioned_pictures: directory of the stamps of Debian's tuxpaint-stamps-default.
         output: directory to write train.jsonl, dev.jsonl and test.jsonl into.
+        further_captioned_pictures: directory of other captioned pictures; repeatable. One whose caption is
+            close to one of dev and test is left out.
         seed: of what is drawn; which names, sentences and pictures each file has is fixed.
     """
     from workers.data_ambiguity import generate_and_write
 
-    generate_and_write(captioned_pictures, output, seed)
+    generate_and_write(captioned_pictures, output, seed, further_captioned_pictures)
 
 
 @app.command

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from model.data.captioned import read_captioned_pictures
+from model.data.captioned import CaptionedPicture, read_captioned_pictures
 from model.data.gold import DatasetError
 from schemas import EntityType
 
@@ -214,6 +214,25 @@ def read_things(directory: Path) -> Mapping[Concept, list[Thing]]:
                 "Debian's tuxpaint-stamps-default"
             )
     return things
+
+
+def kept_pictures(directory: Path) -> list[CaptionedPicture]:
+    """Pictures of dev and test: what no training may be told of.
+
+    Raises:
+        DatasetError: a concept has no picture.
+    """
+    kept = {
+        thing.picture
+        for concept, found in read_things(directory).items()
+        if concept.split is not Split.TRAIN
+        for thing in found
+    }
+    return [
+        picture
+        for picture in read_captioned_pictures(directory)
+        if picture.path.relative_to(directory).as_posix() in kept
+    ]
 
 
 def training_pictures(directory: Path) -> list[Path]:
