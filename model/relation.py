@@ -82,25 +82,36 @@ class LabelledPairs:
 
 
 class CaptionedPairs:
-    """Every picture once with its own caption and once with that of another concept.
+    """Pictures, each once with its own caption and once with that of another concept.
 
     A concept of the first directory is trained on or held out, whole; its pictures come three times for one
     of the further directories.
+
+    Args:
+        captions: the pictures.
+        prepare: cuts a text.
+        seed: of the held-out pairs.
+        most: pictures of an epoch at most; the others' turn comes in other epochs.
     """
 
-    def __init__(self, captions: Captions, prepare: Callable[[str], PreparedText], seed: int) -> None:
+    def __init__(
+        self, captions: Captions, prepare: Callable[[str], PreparedText], seed: int, most: int
+    ) -> None:
         self.name = "captioned pictures"
         self._trained = _Captions(captions.trained, prepare)
+        self._count = min(most, len(self._trained.pictures))
         self.pictures = tuple(each.path for each in (*captions.seen, *captions.further))
         outside = _Captions(captions.held_out, prepare)
-        self.held_out = tuple(outside.pairs(np.random.default_rng(seed), foreign=_MISMATCHES))
+        everything = range(len(outside.pictures))
+        self.held_out = tuple(outside.pairs(everything, np.random.default_rng(seed), foreign=_MISMATCHES))
 
     def __len__(self) -> int:
-        return 2 * len(self._trained.pictures)
+        return 2 * self._count
 
     def draw(self, random: np.random.Generator, /) -> list[Pair]:
-        """Each picture twice, the foreign captions drawn anew."""
-        return self._trained.pairs(random, foreign=1)
+        """Each picture twice; pictures and foreign captions are drawn anew."""
+        chosen = random.permutation(len(self._trained.pictures))[: self._count]
+        return self._trained.pairs(chosen.tolist(), random, foreign=1)
 
 
 class _Captions:
@@ -112,11 +123,11 @@ class _Captions:
         numbers: dict[str, int] = {}
         self._concepts = np.array([numbers.setdefault(each.concept, len(numbers)) for each in pictures])
 
-    def pairs(self, random: np.random.Generator, *, foreign: int) -> list[Pair]:
-        """Each picture with its caption, and with so many of other concepts."""
+    def pairs(self, chosen: Sequence[int], random: np.random.Generator, *, foreign: int) -> list[Pair]:
+        """Each chosen picture with its caption, and with so many of other concepts."""
         return [
-            Pair(text, picture.path, related)
-            for index, picture in enumerate(self.pictures)
+            Pair(text, self.pictures[index].path, related)
+            for index in chosen
             for text, related in (
                 (self._texts[index], True),
                 *((self._foreign(index, random), False) for _ in range(foreign)),

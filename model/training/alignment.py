@@ -104,7 +104,9 @@ class Alignment:
 
     def pairs(self, settings: TrainingSettings, pieces: WordPieces) -> list[Pairs]:
         """Pairs of captioned pictures, and of imagined ones if there are any."""
-        captioned = CaptionedPairs(self.captions, pieces.prepare, settings.seed)
+        captioned = CaptionedPairs(
+            self.captions, pieces.prepare, settings.seed, settings.captioned_pictures_per_epoch
+        )
         if self.classes is None:
             return [captioned]
         count = round(len(captioned) * settings.imagined_share / (1 - settings.imagined_share))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -86,10 +86,21 @@ class Feed:
         self._process = process
         self._processes = processes
 
-    def steps(self, phase: Phase) -> int:
-        """Batches of a phase, the same in every epoch."""
-        items = len(self._posts) if phase is Phase.TAGGING else sum(map(len, self._relation))
-        return -(-items // self._settings.batch_size)
+    @cached_property
+    def order(self) -> tuple[Phase, ...]:
+        """The task of each batch of an epoch, the same in every one: round by round, relation first."""
+        pairs = sum(map(len, self._relation))
+        counts = {
+            Phase.RELATION: -(-pairs // self._settings.relation_batch_size),
+            Phase.TAGGING: -(-len(self._posts) // self._settings.batch_size),
+        }
+        rounds = self._settings.rounds
+        return tuple(
+            phase
+            for part in range(rounds)
+            for phase, count in counts.items()
+            for _ in range(count * part // rounds, count * (part + 1) // rounds)
+        )
 
     def batches(self, epoch: int, phase: Phase, first: int = 0) -> Iterator[RelationBatch | TaggingBatch]:
         """This process's share of the batches of a phase, from the `first` on.
@@ -103,7 +114,7 @@ class Feed:
         random = self._random(epoch, Phase.RELATION)
         pairs = [pair for source in self._relation for pair in source.draw(random)]
         order = random.permutation(len(pairs))
-        size = self._settings.batch_size
+        size = self._settings.relation_batch_size
         for start in range(first * size, len(pairs), size):
             share, weight = self._share(order[start : start + size].tolist())
             chosen = [pairs[index] for index in share]

@@ -1,4 +1,4 @@
-"""Algorithm 1 of the paper: each epoch all relation batches, then all tagging batches.
+"""Algorithm 1 of the paper: each epoch all relation batches, then all tagging batches; or both by turns.
 
 Batches and their order are `feed`'s, losses are `objective`'s; here they become steps, checkpoints and the
 choice of an epoch. Every process runs the same loop and only the first writes.
@@ -81,11 +81,11 @@ class Loop:
         if checkpoint is not None:
             self._restore(checkpoint)
         self.done = len(self.progress.steps)
-        self.steps = settings.epochs * sum(map(feed.steps, Phase))
+        self.steps = settings.epochs * len(feed.order)
         self._schedule = make_schedule(self._optimizer, self.steps, settings.warm_up, self.done)
         self._objective = accelerator.prepare(Objective(model))
         self._parameters = list(trained_parameters(model).values())
-        self._unread: list[tuple[Tensor, Tensor]] = []
+        self._unread: list[tuple[Phase, Tensor, Tensor]] = []
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.progress = checkpoint.progress
@@ -110,33 +110,32 @@ class Loop:
             if self.progress.out_of_patience(self._settings.patience):
                 log.say(f"no better epoch in {self._settings.patience}: the run ends early")
                 break
-            self._phase(log)
+            self._epoch(log)
         return with_weights(self._model, self._best)
 
-    def _phase(self, log: RunLog) -> None:
-        """The rest of the phase that the run is in, and the way to the next."""
-        progress, phase = self.progress, self.progress.phase
+    def _epoch(self, log: RunLog) -> None:
+        """The rest of the epoch that the run is in, and the way to the next."""
+        progress, order = self.progress, self._feed.order
         began = time.monotonic()
-        count = self._feed.steps(phase)
-        for batch in self._feed.batches(progress.epoch, phase, progress.batch):
-            self._step(batch)
+        batches = {
+            phase: self._feed.batches(progress.epoch, phase, order[: progress.batch].count(phase))
+            for phase in Phase
+        }
+        for phase in order[progress.batch :]:
+            self._step(phase, next(batches[phase]))
             progress.batch += 1
-            due = self.done % self._settings.checkpoint_steps == 0 and progress.batch < count
-            if due or len(self._unread) == _STEPS_BETWEEN_READINGS or progress.batch == count:
+            due = self.done % self._settings.checkpoint_steps == 0 and progress.batch < len(order)
+            if due or len(self._unread) == _STEPS_BETWEEN_READINGS or progress.batch == len(order):
                 self._read(log)
             if due:
                 progress.seconds += time.monotonic() - began
                 began = time.monotonic()
                 self._save()
-        if phase is Phase.TAGGING:
-            self._end_epoch(log)
-        else:
-            progress.phase, progress.batch = Phase.TAGGING, 0
+        self._end_epoch(log)
         progress.seconds += time.monotonic() - began
-        if count:
-            self._save()
+        self._save()
 
-    def _step(self, batch: RelationBatch | TaggingBatch) -> None:
+    def _step(self, phase: Phase, batch: RelationBatch | TaggingBatch) -> None:
         # Dropout and Gumbel noise follow from the step, so that a resumed run draws what it would have drawn.
         noise = (self._settings.seed, self.done, self._accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(noise).generate_state(1)[0]))
@@ -149,21 +148,21 @@ class Loop:
         self._schedule.step()
         self._average.update()
         self.done += 1
-        self._unread.append((loss.detach(), norm))
+        self._unread.append((phase, loss.detach(), norm))
 
     def _read(self, log: RunLog) -> None:
         """Read the losses off the device, their mean over processes, and show them."""
-        losses, norms = (torch.stack([pair[index] for pair in self._unread]) for index in (0, 1))
-        losses = self._accelerator.reduce(losses, "mean")
+        phases, losses, norms = zip(*self._unread, strict=True)
+        mean_losses = self._accelerator.reduce(torch.stack(losses), "mean").tolist()
         self._unread.clear()
-        epoch, phase = self.progress.epoch, self.progress.phase
         read = [
-            Step(epoch, phase, loss, norm) for loss, norm in zip(losses.tolist(), norms.tolist(), strict=True)
+            Step(self.progress.epoch, phase, loss, norm)
+            for phase, loss, norm in zip(phases, mean_losses, torch.stack(norms).tolist(), strict=True)
         ]
         for number, step in enumerate(read, start=len(self.progress.steps) + 1):
             if not (math.isfinite(step.loss) and math.isfinite(step.gradient_norm)):
                 raise TrainingError(
-                    f"the {phase} loss is no number at step {number}: lower --encoder-rate and --head-rate, "
+                    f"the {step.phase} loss is no number at step {number}: lower --encoder-rate and --head-rate, "
                     "or give --dtype float32"
                 )
         self.progress.steps += read
@@ -184,7 +183,7 @@ class Loop:
         of_epoch = [step for step in progress.steps if step.epoch == epoch.epoch]
         losses = {phase: [step.loss for step in of_epoch if step.phase is phase] for phase in Phase}
         log.epoch(self.done, epoch, {phase: float(np.mean(each)) for phase, each in losses.items() if each})
-        progress.epoch, progress.phase, progress.batch = progress.epoch + 1, Phase.RELATION, 0
+        progress.epoch, progress.batch = progress.epoch + 1, 0
 
     def _save(self) -> None:
         if self._accelerator.is_main_process:

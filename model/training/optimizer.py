@@ -20,8 +20,9 @@ _COLDEST: Final = 0.1
 def groups(model: RpBert, settings: TrainingSettings) -> list[dict[str, Any]]:
     """Parameter groups, each with its name and peak rate; what is frozen is in none.
 
-    The top layer of the encoder, and the projection, have `encoder_rate`; each layer below has `layer_decay`
-    of the rate above it, the embeddings have the least.
+    The top layer of the encoder, the projection and the surface embedding have `encoder_rate`; each layer
+    below has `layer_decay` of the rate above it, the embeddings have the least. At a head's rate the surface
+    moves the text too fast for the relation head to learn anything.
     """
     encoder = model.encoder
     depth = len(encoder.layers)
@@ -33,7 +34,7 @@ def groups(model: RpBert, settings: TrainingSettings) -> list[dict[str, Any]]:
             for index, layer in enumerate(encoder.layers)
         ),
         ("projection", model.project.parameters(), rate),
-        *((("surface", model.surface.parameters(), settings.head_rate),) if model.surface else ()),
+        *((("surface", model.surface.parameters(), rate),) if model.surface else ()),
         ("relation", model.relation.parameters(), settings.head_rate),
         ("tagger", model.tagger.parameters(), settings.head_rate),
         ("vision", model.vision.parameters(), settings.vision_rate),

@@ -11,7 +11,7 @@ from model.scores import EntityScores
 
 
 class Phase(StrEnum):
-    """The halves of an epoch, in their order (Algorithm 1 of the paper)."""
+    """The tasks of an epoch, in their order (Algorithm 1 of the paper)."""
 
     RELATION = "relation"
     TAGGING = "tagging"
@@ -49,8 +49,7 @@ class Progress(BaseModel):
 
     Attributes:
         epoch: The epoch to go on in, from 1.
-        phase: The phase to go on in.
-        batch: How many batches of that phase are done.
+        batch: How many batches of it are done.
         steps: Every step so far.
         epochs: Every judgement so far.
         seconds: Time that the run took so far.
@@ -59,7 +58,6 @@ class Progress(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     epoch: int = Field(default=1, ge=1)
-    phase: Phase = Phase.RELATION
     batch: int = Field(default=0, ge=0)
     steps: list[Step] = []
     epochs: list[Epoch] = []

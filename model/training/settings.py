@@ -54,7 +54,7 @@ class TrainingSettings(BaseModel):
         default=False, description="Go on from the newest checkpoint in --output, if there is one."
     )
     checkpoint_steps: int = Field(
-        200, gt=0, description="Steps between checkpoints; the end of a phase always makes one."
+        200, gt=0, description="Steps between checkpoints; the end of an epoch always makes one."
     )
 
     preset: str | None = Field(
@@ -84,14 +84,23 @@ class TrainingSettings(BaseModel):
     )
     version: str = Field("1.0.0", min_length=1, description="Version of the release.")
 
-    epochs: int = Field(5, gt=0, description="Epochs at most.")
-    patience: int = Field(3, gt=0, description="Epochs without a better dev F1 that end the run.")
-    batch_size: int = Field(32, gt=0, description="Posts or pairs in a step, over all processes.")
-    encoder_rate: float = Field(2e-4, gt=0, description="Peak learning rate of encoder and projection.")
-    layer_decay: float = Field(
-        1.0, gt=0, le=1, description="What each encoder layer's rate is of that of the layer above it."
+    epochs: int = Field(6, gt=0, description="Epochs at most.")
+    rounds: int = Field(
+        30,
+        gt=0,
+        description="Rounds of an epoch, each with its part of the relation batches, then of the tagging "
+        "batches; 1 is Algorithm 1 of the paper. With few, a small network forgets one task over the other.",
     )
-    head_rate: float = Field(2e-3, gt=0, description="Peak learning rate of relation head and tagger.")
+    patience: int = Field(3, gt=0, description="Epochs without a better dev F1 that end the run.")
+    batch_size: int = Field(16, gt=0, description="Posts in a step, over all processes.")
+    relation_batch_size: int = Field(48, gt=0, description="Pairs in a step, likewise.")
+    encoder_rate: float = Field(
+        2.5e-4, gt=0, description="Peak learning rate of encoder, projection and surface."
+    )
+    layer_decay: float = Field(
+        0.9, gt=0, le=1, description="What each encoder layer's rate is of that of the layer above it."
+    )
+    head_rate: float = Field(1.5e-3, gt=0, description="Peak learning rate of relation head and tagger.")
     vision: Literal["frozen", "tuned"] = Field(
         "frozen", description="Whether the vision backbone is trained too."
     )
@@ -99,7 +108,7 @@ class TrainingSettings(BaseModel):
     warm_up: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    averaging: float = Field(0.99, ge=0, lt=1, description="Decay of the moving average of weights.")
+    averaging: float = Field(0.998, ge=0, lt=1, description="Decay of the moving average of weights.")
     masked_pieces: float = Field(0.1, ge=0, lt=1, description="Share of word pieces hidden.")
     merged_signs: float = Field(0.5, ge=0, le=1, description="Share of # and @ joined to their word.")
     posts_with_picture: float = Field(
@@ -119,6 +128,11 @@ class TrainingSettings(BaseModel):
         lt=1,
         description="Share of imagined pictures, of ImageNet's classes, among captioned and imagined ones; "
         "none where there is no teacher to be had.",
+    )
+    captioned_pictures_per_epoch: int = Field(
+        2000,
+        gt=0,
+        description="Captioned pictures that an epoch draws at most; each makes a related pair and another.",
     )
     relation_blocks: int = Field(
         16,

@@ -26,8 +26,8 @@ def parted(seed: int = 1) -> Captions:
     return Captions.part(PICTURES, (), BagsOfWords(), seed)
 
 
-def captioned(seed: int = 1) -> CaptionedPairs:
-    return CaptionedPairs(parted(seed), PIECES.prepare, seed)
+def captioned(seed: int = 1, most: int = 1000) -> CaptionedPairs:
+    return CaptionedPairs(parted(seed), PIECES.prepare, seed, most)
 
 
 def concept(pair: Pair) -> str:
@@ -43,6 +43,18 @@ def test_each_picture_comes_with_its_caption_and_with_one_of_another_concept() -
         assert (concept(pair) == pair.picture.parent.name) == pair.related
     again = pairs.draw(np.random.default_rng(1))
     assert [pair.text.text for pair in again] != [pair.text.text for pair in drawn]
+
+
+def test_epochs_that_may_not_draw_all_pictures_draw_others() -> None:
+    pairs = captioned(most=5)
+    drawn = [pairs.draw(np.random.default_rng(epoch)) for epoch in range(8)]
+    for epoch in drawn:
+        assert len(epoch) == len(pairs) == 2 * 5
+        assert len({pair.picture for pair in epoch if pair.related}) == 5
+        assert {pair.picture for pair in epoch if not pair.related} == {
+            pair.picture for pair in epoch if pair.related
+        }
+    assert {pair.picture for epoch in drawn for pair in epoch} == set(pairs.pictures)
 
 
 def test_held_out_concepts_are_never_trained_on() -> None:
@@ -63,7 +75,7 @@ def test_further_pictures_are_trained_on_once_for_three_times_the_first() -> Non
         for number in range(4)
     )
     captions = dataclasses.replace(parted(), further=further)
-    pairs = CaptionedPairs(captions, PIECES.prepare, seed=1)
+    pairs = CaptionedPairs(captions, PIECES.prepare, seed=1, most=1000)
     seen = pairs.draw(np.random.default_rng(0))
     assert len(seen) == len(pairs) == 2 * (3 * 18 + 4)
     emoji = [pair for pair in seen if pair.picture.parent.name == "emoji"]

@@ -68,6 +68,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
             "version": "0.1",
             "epochs": 3,
             "batch_size": 4,
+            "relation_batch_size": 4,
+            "rounds": 1,
             "encoder_rate": 1e-3,
             "head_rate": 3e-2,
             "averaging": 0.5,

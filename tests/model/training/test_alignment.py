@@ -55,6 +55,7 @@ def made(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mad
             epochs=2,
             checkpoint_steps=4,
             batch_size=16,
+            relation_batch_size=16,
         )
 
     return make

@@ -115,11 +115,12 @@ def test_an_epoch_sees_every_post_and_every_picture_twice(
 ) -> None:
     made = feed(recipe(tmp_path, merged_signs=0, masked_pieces=0), stamps, pictures)
     tagging = list(made.batches(1, Phase.TAGGING))
-    assert len(tagging) == made.steps(Phase.TAGGING) == 3
+    assert len(tagging) == made.order.count(Phase.TAGGING) == 3
     lengths = [int(length) for batch in tagging for length in batch.posts.lengths]
     assert sorted(lengths) == sorted(2 + 2 + 1 + 5 + len(post.words[3]) for post in POSTS)
     relation = list(made.batches(1, Phase.RELATION))
-    assert len(relation) == made.steps(Phase.RELATION) == 6  # 12 pictures, a quarter of the concepts held out
+    # 12 pictures: a quarter of the concepts is held out.
+    assert len(relation) == made.order.count(Phase.RELATION) == 6
     labels = [
         each for batch in relation if isinstance(batch, RelationBatch) for each in batch.targets.tolist()
     ]
@@ -143,7 +144,7 @@ def test_what_comes_follows_from_seed_and_epoch_alone(
 def test_processes_share_each_batch_and_step_together(
     recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path, phase: Phase
 ) -> None:
-    settings = recipe(tmp_path, batch_size=5)
+    settings = recipe(tmp_path, batch_size=5, relation_batch_size=7)
     whole = list(feed(settings, stamps, pictures).batches(1, phase))
     shares = [list(feed(settings, stamps, pictures, each, 2).batches(1, phase)) for each in range(2)]
     assert len(shares[0]) == len(shares[1]) == len(whole)
@@ -181,7 +182,7 @@ def test_a_relation_step_reads_some_blocks_of_a_picture_and_others_the_next_time
     recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
 ) -> None:
     whole = {block.tobytes() for stamp in stamps for block in pictures.load(stamp.path)}
-    settings = recipe(tmp_path, relation_blocks=5, batch_size=24)
+    settings = recipe(tmp_path, relation_blocks=5, relation_batch_size=24)
     made = feed(settings, stamps, pictures)
     read = []
     for epoch in (1, 2):
@@ -196,7 +197,7 @@ def test_a_relation_step_reads_some_blocks_of_a_picture_and_others_the_next_time
 def test_a_teacher_s_judgement_is_mixed_into_captions_and_what_people_say_stays(
     recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
 ) -> None:
-    settings = recipe(tmp_path, teacher_share=0.8, batch_size=24)
+    settings = recipe(tmp_path, teacher_share=0.8, relation_batch_size=24)
     said = [
         Pair(PIECES.prepare("at porto"), stamps[0].path, number < 3, by_people=True) for number in range(8)
     ]
@@ -240,3 +241,17 @@ def test_blocks_with_positions_of_their_own_are_all_read(
 ) -> None:
     made = feed(recipe(tmp_path), stamps, pictures, config=tiny_preset("authors2022"))
     assert next(made.batches(1, Phase.RELATION)).posts.regions.shape == (4, 49, CHANNELS)
+
+
+def test_the_tasks_take_turns_as_often_as_asked_and_no_batch_is_lost(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    def turns(rounds: int) -> str:
+        order = feed(recipe(tmp_path, rounds=rounds), stamps, pictures).order
+        return "".join(phase[0] for phase in order)
+
+    assert turns(1) == "rrrrrrttt"
+    assert turns(3) == "rrtrrtrrt"
+    assert turns(2) == "rrrtrrrtt"
+    assert turns(100).count("r") == 6
+    assert turns(100).count("t") == 3

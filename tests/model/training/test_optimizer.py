@@ -36,7 +36,7 @@ def test_each_part_has_its_rate_and_lower_layers_less() -> None:
         "layer 0": 0.5e-4,
         "layer 1": 1e-4,
         "projection": 1e-4,
-        "surface": 1e-3,
+        "surface": 1e-4,
         "relation": 1e-3,
         "tagger": 1e-3,
         "vision": 1e-6,

@@ -15,7 +15,7 @@ from tests.model.training.test_resume import report, words
 
 def test_two_processes_learn_what_one_learns(recipe: Recipe, tmp_path: Path) -> None:
     """22 posts in batches of 3: the shares differ, and of the last batch one process has nothing."""
-    changed = {"still": True, "epochs": 2, "batch_size": 3, "head_rate": 1e-2}
+    changed = {"still": True, "epochs": 2, "batch_size": 3, "relation_batch_size": 3, "head_rate": 1e-2}
     two = recipe(tmp_path / "two", **changed)
     launcher = ["torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "workers.cli"]
     ended = subprocess.run(

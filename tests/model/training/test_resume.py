@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model.training.checkpoint import list_checkpoints
 from model.training.run import train
 from model.training.settings import TrainingSettings
@@ -33,8 +35,11 @@ def report(output: Path) -> dict[str, Any]:
     return read
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(recipe: Recipe, tmp_path: Path) -> None:
-    killed = recipe(tmp_path / "killed", epochs=4, checkpoint_steps=4)
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(
+    recipe: Recipe, tmp_path: Path, rounds: int
+) -> None:
+    killed = recipe(tmp_path / "killed", epochs=4, checkpoint_steps=4, rounds=rounds)
     process = subprocess.Popen(
         [sys.executable, "-m", "workers.cli", *words(killed)], env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
@@ -48,7 +53,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(recipe: Recipe, tmp_
     assert not (tmp_path / "killed" / "release").exists()
 
     train(killed.model_copy(update={"resume": True}))
-    train(recipe(tmp_path / "unbroken", epochs=4, checkpoint_steps=1000))
+    train(recipe(tmp_path / "unbroken", epochs=4, checkpoint_steps=1000, rounds=rounds))
     one, other = report(tmp_path / "killed"), report(tmp_path / "unbroken")
     assert one["steps"] == other["steps"]
     assert one["epochs"] == other["epochs"]
