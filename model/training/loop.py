@@ -162,8 +162,8 @@ class Loop:
         for number, step in enumerate(read, start=len(self.progress.steps) + 1):
             if not (math.isfinite(step.loss) and math.isfinite(step.gradient_norm)):
                 raise TrainingError(
-                    f"the {step.phase} loss is no number at step {number}: lower --encoder-rate and --head-rate, "
-                    "or give --dtype float32"
+                    f"the {step.phase} loss is no number at step {number}: lower --encoder-rate and "
+                    "--head-rate, or give --dtype float32"
                 )
         self.progress.steps += read
         rates = {f"rate/{group['name']}": group["lr"] for group in self._optimizer.param_groups}
