@@ -99,6 +99,12 @@ class VisionConfig(_Frozen):
     channels: int = Field(gt=0, description="Channels of the backbone's last stage.")
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    class_rank: int = Field(
+        default=0,
+        ge=0,
+        description="Rank of the ImageNet classifier that tells each block, in words, what the whole picture "
+        "is called; 0 leaves it out.",
+    )
 
 
 class TaggerConfig(_Frozen):
@@ -186,7 +192,7 @@ PRESETS: Final[dict[str, RpBertConfig]] = {
         gate_place=GatePlace.PROJECTION,
         window=_BERT_BASE.max_positions - BLOCKS,
     ),
-    # 27 million weights. The vocabulary is uncased and names live on case: word shape and characters
+    # 28 million weights. The vocabulary is uncased and names live on case: word shape and characters
     # give it back.
     "small": RpBertConfig(
         encoder=EncoderConfig(
@@ -199,7 +205,11 @@ PRESETS: Final[dict[str, RpBertConfig]] = {
             surface_width=64,
         ),
         vision=VisionConfig(
-            backbone="efficientnet_lite0", channels=1280, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+            backbone="efficientnet_lite0",
+            channels=1280,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            class_rank=192,
         ),
         tagger=TaggerConfig(lstm_hidden=128, shape_width=32, character_width=64),
         gate=GateKind.STRAIGHT_THROUGH,

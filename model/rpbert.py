@@ -20,6 +20,7 @@ from model.bilstm_crf import BiLstmCrf
 from model.config import GatePlace, RpBertConfig, WordVector
 from model.encoder import Encoder
 from model.gates import gate
+from model.recognition import Recognition
 from model.surface_embedding import SurfaceEmbedding
 
 
@@ -37,11 +38,13 @@ class RpBert(
         super().__init__()
         self.config = config
         self.vision = Backbone(config.vision)
-        self.project = nn.Linear(config.vision.channels, config.encoder.hidden)
+        channels, hidden, rank = config.vision.channels, config.encoder.hidden, config.vision.class_rank
+        self.project = nn.Linear(channels, hidden)
+        self.recognition = Recognition(channels, hidden, rank) if rank else None
         self.encoder = Encoder(config.encoder)
         width = config.encoder.surface_width
-        self.surface = SurfaceEmbedding(config.encoder.hidden, width) if width else None
-        self.relation = nn.Linear(config.encoder.hidden, 2)
+        self.surface = SurfaceEmbedding(hidden, width) if width else None
+        self.relation = nn.Linear(hidden, 2)
         self.tagger = BiLstmCrf(config)
         self.gumbel_temperature: float | None = None
 
@@ -60,29 +63,47 @@ class RpBert(
         """Pass 1 alone: relation logits `(pictures, 2)`."""
         return self._relate(batch, *self._embed(batch))
 
+    def relate_with_means(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Pass 1 to the end, for the hints of training (Romero et al. 2015).
+
+        Returns:
+            Relation logits `(pictures, 2)`, and the means over the text's rows and over the picture's blocks
+            of the last layer, `(pictures, hidden)` each.
+        """
+        text, blocks = self._embed(batch)
+        length = text.shape[1]
+        first = self._first_pass(batch, text, blocks, rows=length + blocks.shape[1])
+        mask = batch.text_mask[batch.first_windows[batch.picture_post]][..., None]
+        texts = (first[:, :length] * mask).sum(dim=1) / mask.sum(dim=1)
+        return self.relation(first[:, 0]), texts, first[:, length:].mean(dim=1)
+
     def read(self, batch: Batch, gates: Tensor) -> Tensor:
         """Pass 2 alone, behind given gates `(pictures,)`: `(windows, pieces, hidden)`."""
         return self._read(batch, *self._embed(batch), gates)
 
     def _embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Section 3.1: embedded word pieces, and projected visual blocks `(pictures, BLOCKS, hidden)`."""
-        blocks = self.project(batch.regions.to(self.project.weight.dtype))
+        regions = batch.regions.to(self.project.weight.dtype)
+        blocks = self.project(regions)
+        if self.recognition is not None:
+            blocks = blocks + self.recognition(regions)
         surface = None if self.surface is None else self.surface(batch)
         return self.encoder.embeddings.text(batch.ids, surface), blocks
 
     def _relate(self, batch: Batch, text: Tensor, blocks: Tensor) -> Tensor:
-        """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate.
-
-        The text is the post's first window.
-        """
+        """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate."""
         if not len(blocks):
             return text.new_zeros(0, 2)
+        logits: Tensor = self.relation(self._first_pass(batch, text, blocks, rows=1)[:, 0])
+        return logits
+
+    def _first_pass(self, batch: Batch, text: Tensor, blocks: Tensor, rows: int) -> Tensor:
+        """Each picture beside the first window of its post, `(pictures, rows, hidden)`."""
         window = batch.first_windows[batch.picture_post]
         embedded = self.encoder.embeddings.blocks(blocks[:, None], batch.lengths[window])
         open_gates = torch.ones(len(blocks), 1, device=blocks.device)
-        first = self.encoder(text[window], batch.text_mask[window], embedded, open_gates, rows=1)
-        logits: Tensor = self.relation(first[:, 0])
-        return logits
+        first: Tensor = self.encoder(text[window], batch.text_mask[window], embedded, open_gates, rows=rows)
+        return first
 
     def _read(self, batch: Batch, text: Tensor, blocks: Tensor, gates: Tensor) -> Tensor:
         """Pass 2, section 3.3: each window beside the gated blocks of its post's pictures.

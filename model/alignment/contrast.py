@@ -25,6 +25,9 @@ _TEMPERATURE: Final = 0.07
 _SAME: Final = 0.9
 """Cosine from which two texts say the same: neither is a wrong answer for the other's picture."""
 
+CONSE_WEIGHT: Final = 40.0
+"""Lifts a ConSE vector, of length 1, above the pooled features beside it: dropout spares it, decay too."""
+
 _LEAST_DEVIATION: Final = 1e-3
 _NEVER: Final = -1e4
 

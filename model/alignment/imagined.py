@@ -14,7 +14,7 @@ import numpy.typing as npt
 from timm.data.imagenet_info import ImageNetInfo
 from torch import nn
 
-CLASSES: Final = 1000
+from model.recognition import CLASSES
 
 _STRENGTH: Final = 3.0
 """Lengths of the weight row that are added, times 0.5 to 1.5; tried on EfficientNet-Lite0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +10,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from model.alignment.contrast import Examples, fit
+from model.alignment.contrast import CONSE_WEIGHT, Examples, fit
+from model.recognition import Recognition
 from model.rpbert import RpBert
 from model.words import WordPieces
 
@@ -43,7 +45,7 @@ def fit_projection(model: RpBert, pieces: WordPieces, examples: Examples, region
     """Set the model's projection so that pictures lie by their words, and blocks about as words do.
 
     Args:
-        model: whose `project` is set.
+        model: whose `project` is set, and how its `recognition` is widened, if it has one.
         pieces: its word pieces.
         examples: pictures and texts.
         regions: `(pictures, BLOCKS, channels)` of some pictures, for centre and scale.
@@ -51,9 +53,22 @@ def fit_projection(model: RpBert, pieces: WordPieces, examples: Examples, region
     """
     words = model.encoder.embeddings.words.weight.detach().cpu()
     targets = bags_of_words(words, pieces, examples.texts, len(examples.captions))
-    weight = fit(examples, lambda pooled: pooled, targets, seed).weight
+    recognition = None if model.recognition is None else copy.deepcopy(model.recognition).cpu()
+    both = fit(examples, lambda pooled: _beside_names(pooled, recognition), targets, seed).weight
+    weight, of_names = both[:, : regions.shape[2]], CONSE_WEIGHT * both[:, regions.shape[2] :]
     blocks = regions.float().flatten(0, 1)
     scale = words.std(dim=0).mean() / (blocks @ weight.T).std(dim=0).mean()
     with torch.no_grad():
+        centre = weight @ blocks.mean(dim=0)
+        if recognition is not None and model.recognition is not None:
+            centre = centre + of_names @ recognition.name(regions.float().mean(dim=1)).mean(dim=0)
+            model.recognition.widen.weight.copy_(scale * of_names)
         model.project.weight.copy_(scale * weight)
-        model.project.bias.copy_(words.mean(dim=0) - scale * weight @ blocks.mean(dim=0))
+        model.project.bias.copy_(words.mean(dim=0) - scale * centre)
+
+
+@torch.no_grad()
+def _beside_names(pooled: Tensor, recognition: Recognition | None) -> Tensor:
+    if recognition is None:
+        return pooled
+    return torch.cat((pooled, CONSE_WEIGHT * recognition.name(pooled)), dim=1)

@@ -17,13 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.alignment.conse import conse
-from model.alignment.contrast import Examples, fit
+from model.alignment.contrast import CONSE_WEIGHT, Examples, fit
 from model.alignment.imagined import class_names
 from model.alignment.sentences import SentenceVectors
-
-_CONSE_WEIGHT: Final = 20.0
-"""Lifts the ConSE vector, of length 1, to the pooled features' size."""
+from model.recognition import conse
 
 _HUMILITY: Final = 0.7
 """On pairs that it was fitted on the teacher is surer than it may be elsewhere."""
@@ -64,8 +61,21 @@ class Teacher:
         likely: npt.NDArray[np.float32] = (self._slope * cosine + self._offset).sigmoid().numpy()
         return likely
 
+    def vectors(self, pooled: npt.NDArray[np.float32], texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Where it puts texts and pictures; related ones lie in about the same direction.
+
+        Args:
+            pooled: `(n, channels)` mean over a picture's blocks.
+            texts: of each.
+
+        Returns:
+            `(n, NAME_WIDTH)` each.
+        """
+        return self._sentences.of(texts), self._layer(self._features(torch.from_numpy(pooled)))
+
+    @torch.no_grad()
     def _features(self, pooled: Tensor) -> Tensor:
-        return torch.cat((pooled, _CONSE_WEIGHT * conse(pooled, self._classifier, self._names)), dim=1)
+        return torch.cat((pooled, CONSE_WEIGHT * conse(self._classifier(pooled), self._names)), dim=1)
 
     def _cosine(self, pooled: Tensor, texts: Sequence[str]) -> Tensor:
         pictures: Tensor = self._layer(self._features(pooled))

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from model import pretrained
 from model.alignment.captions import Captions
 from model.alignment.contrast import Examples
-from model.alignment.imagined import CLASSES, ImaginedClasses, class_names
+from model.alignment.imagined import ImaginedClasses, class_names
 from model.alignment.leakage import HeldOut
 from model.alignment.sentences import SentenceVectors
 from model.alignment.teacher import Teacher
+from model.recognition import CLASSES
 from model.relation import CaptionedPairs, ImaginedPairs, Pair, Pairs
 from model.rpbert import RpBert
 from model.training.data import Data

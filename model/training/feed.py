@@ -22,9 +22,10 @@ from model.augment import mask_pieces, merge_signs, shuffled_batches
 from model.batch import collate
 from model.config import BLOCKS, RpBertConfig, VisualPositions
 from model.data.gold import GoldPost
+from model.recognition import NAME_WIDTH
 from model.relation import Pair, Pairs
 from model.training.alignment import Alignment
-from model.training.objective import RelationBatch, TaggingBatch
+from model.training.objective import Hints, RelationBatch, TaggingBatch
 from model.training.pictures import Pictures
 from model.training.progress import Phase
 from model.training.settings import TrainingSettings
@@ -78,6 +79,7 @@ class Feed:
         self._pictures = pictures
         self._classes = None if alignment is None else alignment.classes
         self._teacher = None if alignment is None else alignment.teacher
+        self._hints = settings.hint_weight > 0 and config.encoder.hidden == NAME_WIDTH
         # A block can't be left out where it has a position of its own.
         shared = config.encoder.visual_positions is VisualPositions.SHARED
         some = settings.vision == "frozen" and shared
@@ -122,7 +124,8 @@ class Feed:
             shown = [self._show(pair, each) for pair, each in zip(chosen, randoms, strict=True)]
             read = [[self._some_blocks(each, random)] for each, random in zip(shown, randoms, strict=True)]
             posts = collate([pair.text for pair in chosen], read, channels=self._channels)
-            yield RelationBatch(posts, self._targets(chosen, shown), weight)
+            targets, hints = self._taught(chosen, shown)
+            yield RelationBatch(posts, targets, weight, hints)
 
     def _show(self, pair: Pair, random: np.random.Generator) -> npt.NDArray[Any]:
         """All of a pair's picture."""
@@ -136,15 +139,23 @@ class Feed:
     def _some_blocks(self, shown: npt.NDArray[Any], random: np.random.Generator) -> npt.NDArray[Any]:
         return shown if self._blocks == BLOCKS else shown[random.permutation(BLOCKS)[: self._blocks]]
 
-    def _targets(self, pairs: Sequence[Pair], shown: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """Labels, and the teacher's judgement mixed into those that no person gave; it sees all blocks."""
+    def _taught(
+        self, pairs: Sequence[Pair], shown: Sequence[npt.NDArray[Any]]
+    ) -> tuple[Tensor, Hints | None]:
+        """Labels, with the teacher's judgement mixed into those that no person gave, and its hints.
+
+        It sees all blocks.
+        """
         targets = torch.tensor([float(pair.related) for pair in pairs])
-        asked = [index for index, pair in enumerate(pairs) if not pair.by_people]
-        if self._teacher is not None and asked:
-            pooled = np.stack([shown[index].mean(axis=0, dtype=np.float32) for index in asked])
-            judged = self._teacher.probability(pooled, [pairs[index].text.text for index in asked])
-            targets[asked] = targets[asked].lerp(torch.from_numpy(judged), self._settings.teacher_share)
-        return targets
+        if self._teacher is None:
+            return targets, None
+        pooled = np.stack([picture.mean(axis=0, dtype=np.float32) for picture in shown])
+        texts = [pair.text.text for pair in pairs]
+        judged = torch.from_numpy(self._teacher.probability(pooled, texts))
+        unsure = torch.tensor([not pair.by_people for pair in pairs])
+        mixed = targets.lerp(judged, self._settings.teacher_share)
+        hints = Hints(*self._teacher.vectors(pooled, texts)) if self._hints else None
+        return torch.where(unsure, mixed, targets), hints
 
     def _tagging(self, epoch: int, first: int) -> Iterator[TaggingBatch]:
         order = self._random(epoch, Phase.TAGGING)

@@ -83,7 +83,7 @@ class Loop:
         self.done = len(self.progress.steps)
         self.steps = settings.epochs * len(feed.order)
         self._schedule = make_schedule(self._optimizer, self.steps, settings.warm_up, self.done)
-        self._objective = accelerator.prepare(Objective(model))
+        self._objective = accelerator.prepare(Objective(model, settings.hint_weight))
         self._parameters = list(trained_parameters(model).values())
         self._unread: list[tuple[Phase, Tensor, Tensor]] = []
 

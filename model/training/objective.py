@@ -15,6 +15,14 @@ from model.rpbert import RpBert
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """Where a teacher puts the texts and pictures of some pairs, `(pairs, hidden)` each."""
+
+    texts: Tensor
+    pictures: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class RelationBatch:
     """A process's share of a batch of (text, picture) pairs.
 
@@ -23,11 +31,13 @@ class RelationBatch:
             trained too.
         targets: `(pairs,)` how far each is related: 1 or 0, or between them where a teacher was asked.
         weight: What the mean over this share counts for, so that the mean over processes is the batch's.
+        hints: What pass 1 should come near to on its way, if there is a teacher.
     """
 
     posts: Batch
     targets: Tensor
     weight: float
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +58,27 @@ class TaggingBatch:
 class Objective(nn.Module):
     """The loss of a batch of either task."""
 
-    def __init__(self, model: RpBert) -> None:
+    def __init__(self, model: RpBert, hint_weight: float) -> None:
         super().__init__()
         self.model = model
+        self.hint_weight = hint_weight
 
     def forward(self, batch: RelationBatch | TaggingBatch) -> Tensor:
-        """Cross entropy of the relation, or negative log likelihood of the tags, mean over the share.
+        """Cross entropy of the relation with its hints, or negative log likelihood of the tags.
 
         Returns:
-            Weighted by the share, `()`.
+            Mean over the share, weighted by it, `()`.
         """
         device = self.model.project.weight.device
         posts = self._with_regions(batch.posts.to(device))
         match batch:
+            case RelationBatch(targets=targets, hints=Hints(texts=texts, pictures=shown)):
+                logits, *means = self.model.relate_with_means(posts)
+                loss = relation_loss(logits.float(), targets.to(device))
+                loss = loss + self.hint_weight * sum(
+                    hint_loss(mean.float(), hint.to(device))
+                    for mean, hint in zip(means, (texts, shown), strict=True)
+                )
             case RelationBatch(targets=targets):
                 loss = relation_loss(self.model.relate(posts).float(), targets.to(device))
             case TaggingBatch(tags=tags):
@@ -86,3 +104,13 @@ def relation_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """
     odds = logits[:, RELATED] - logits[:, 1 - RELATED]
     return functional.binary_cross_entropy_with_logits(odds, targets)
+
+
+def hint_loss(vectors: Tensor, hints: Tensor) -> Tensor:
+    """How far vectors point from their hints: 1 less the cosine, mean over the pairs.
+
+    Args:
+        vectors: `(pairs, hidden)`.
+        hints: `(pairs, hidden)`.
+    """
+    return (1 - functional.cosine_similarity(vectors, hints)).mean()

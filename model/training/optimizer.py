@@ -20,7 +20,7 @@ _COLDEST: Final = 0.1
 def groups(model: RpBert, settings: TrainingSettings) -> list[dict[str, Any]]:
     """Parameter groups, each with its name and peak rate; what is frozen is in none.
 
-    The top layer of the encoder, the projection and the surface embedding have `encoder_rate`; each layer
+    The top layer of the encoder, and what brings pictures and surface to it, have `encoder_rate`; each layer
     below has `layer_decay` of the rate above it, the embeddings have the least. At a head's rate the surface
     moves the text too fast for the relation head to learn anything.
     """
@@ -34,6 +34,7 @@ def groups(model: RpBert, settings: TrainingSettings) -> list[dict[str, Any]]:
             for index, layer in enumerate(encoder.layers)
         ),
         ("projection", model.project.parameters(), rate),
+        *((("recognition", model.recognition.parameters(), rate),) if model.recognition else ()),
         *((("surface", model.surface.parameters(), rate),) if model.surface else ()),
         ("relation", model.relation.parameters(), settings.head_rate),
         ("tagger", model.tagger.parameters(), settings.head_rate),

@@ -86,14 +86,14 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(6, gt=0, description="Epochs at most.")
     rounds: int = Field(
-        30,
+        1,
         gt=0,
         description="Rounds of an epoch, each with its part of the relation batches, then of the tagging "
-        "batches; 1 is Algorithm 1 of the paper. With few, a small network forgets one task over the other.",
+        "batches; 1 is Algorithm 1 of the paper.",
     )
     patience: int = Field(3, gt=0, description="Epochs without a better dev F1 that end the run.")
     batch_size: int = Field(16, gt=0, description="Posts in a step, over all processes.")
-    relation_batch_size: int = Field(48, gt=0, description="Pairs in a step, likewise.")
+    relation_batch_size: int = Field(16, gt=0, description="Pairs in a step, likewise.")
     encoder_rate: float = Field(
         2.5e-4, gt=0, description="Peak learning rate of encoder, projection and surface."
     )
@@ -121,6 +121,12 @@ class TrainingSettings(BaseModel):
         description="Share of a teacher's judgement in the targets of captioned and imagined pictures; what "
         "people labelled stays as it is. There is no teacher without captioned pictures, nor without "
         "ImageNet's own backbone, frozen.",
+    )
+    hint_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the teacher's hints in the relation loss: where it puts text and picture. "
+        "None where there is no teacher, or the encoder is not as wide as it.",
     )
     imagined_share: float = Field(
         0.3,

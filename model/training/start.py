@@ -9,7 +9,9 @@ import torch
 from tokenizers import Tokenizer
 
 from model import pretrained
+from model.alignment.imagined import class_names
 from model.alignment.projection import fit_projection
+from model.alignment.sentences import SentenceVectors
 from model.config import PRESETS, RpBertConfig
 from model.release import load_release
 from model.rpbert import RpBert
@@ -53,11 +55,11 @@ def guess_projection(
     pictures: Pictures,
     alignment: Alignment | None,
 ) -> None:
-    """Set the projection's first weights, where that is wanted and can be: see `fit_projection`.
+    """Set the first weights of projection and recognition, where that is wanted and can be.
 
     Args:
         settings: of the run.
-        model: whose projection is set.
+        model: whose weights are set, see `fit_projection` and `Recognition.learn`.
         pieces: its word pieces.
         pictures: where the pictures are.
         alignment: pictures and texts that training may see.
@@ -68,6 +70,10 @@ def guess_projection(
     seen = alignment.captions.seen
     few = np.random.default_rng(settings.seed).permutation(len(seen))[:_ENOUGH_PICTURES]
     regions = np.stack([pictures.load(seen[index].path) for index in few])
+    if model.recognition is not None:
+        classifier = pretrained.classifier(model.config, settings.backbone_weights)
+        names = SentenceVectors().of(class_names())
+        model.recognition.learn(classifier, names, alignment.examples.pooled)
     fit_projection(model, pieces, alignment.examples, torch.from_numpy(regions), settings.seed)
 
 

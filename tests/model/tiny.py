@@ -39,7 +39,11 @@ def tiny_config(
             surface_width=4,
         ),
         vision=VisionConfig(
-            backbone="efficientnet_lite0", channels=CHANNELS, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+            backbone="efficientnet_lite0",
+            channels=CHANNELS,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            class_rank=8,
         ),
         tagger=TaggerConfig(lstm_hidden=16, shape_width=8, character_width=8),
         gate=gate,
@@ -51,9 +55,13 @@ def tiny_config(
 def tiny_preset(name: str) -> RpBertConfig:
     """What a preset chooses, in a tiny shape."""
     preset, tiny = PRESETS[name], tiny_config()
+    rank = tiny.vision.class_rank if preset.vision.class_rank else 0
     sizes = {"vocab_size": 120, "hidden": 32, "layers": 2, "heads": 4, "intermediate": 64}
     return preset.model_copy(
-        update={"encoder": preset.encoder.model_copy(update=sizes), "vision": tiny.vision}
+        update={
+            "encoder": preset.encoder.model_copy(update=sizes),
+            "vision": tiny.vision.model_copy(update={"class_rank": rank}),
+        }
     )
 
 
@@ -79,10 +87,19 @@ def with_random_weights(config: RpBertConfig) -> RpBert:
     """Weights drawn wide enough that every input shows in the output."""
     torch.manual_seed(7)
     model = RpBert(config).eval()
-    for part in (model.encoder, model.surface or nn.Module(), model.project, model.relation):
-        for parameter in part.parameters():
-            if parameter.ndim > 1:
-                torch.nn.init.normal_(parameter, std=0.15)
+    nothing = nn.Module()
+    parts = (
+        model.encoder,
+        model.surface or nothing,
+        model.project,
+        model.recognition or nothing,
+        model.relation,
+    )
+    for parameter in (each for part in parts for each in part.parameters()):
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.15)
+    if model.recognition is not None:
+        nn.init.normal_(model.recognition.names)
     return model
 
 

@@ -14,10 +14,11 @@ from model.alignment.teacher import Teacher
 from model.config import RpBertConfig
 from model.data.captioned import CaptionedPicture
 from model.data.gold import GoldPost
+from model.recognition import NAME_WIDTH
 from model.relation import LabelledPairs, Pair, Pairs
 from model.training.alignment import Alignment
 from model.training.feed import Feed
-from model.training.objective import RelationBatch, TaggingBatch
+from model.training.objective import Hints, RelationBatch, TaggingBatch
 from model.training.pictures import Pictures
 from model.training.progress import Phase
 from model.training.settings import TrainingSettings
@@ -59,6 +60,9 @@ class Half(Teacher):
         assert len(texts) == len(pooled)
         self.pooled += list(pooled)
         return np.full(len(texts), 0.5, np.float32)
+
+    def vectors(self, pooled: np.ndarray, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([float(len(text)) for text in texts]), torch.from_numpy(pooled)
 
 
 def parted(stamps: list[CaptionedPicture], seed: int) -> Captions:
@@ -207,6 +211,28 @@ def test_a_teacher_s_judgement_is_mixed_into_captions_and_what_people_say_stays(
     mixed = [each for each in targets if each not in (0, 1)]
     assert sorted(mixed) == pytest.approx([0.2 * 0 + 0.8 * 0.5] * 12 + [0.2 * 1 + 0.8 * 0.5] * 12)
     assert len(targets) - len(mixed) == len(people)
+
+
+def test_the_teacher_hints_at_where_texts_and_pictures_lie_if_the_encoder_is_as_wide(
+    recipe: Recipe, stamps: list[CaptionedPicture], pictures: Pictures, tmp_path: Path
+) -> None:
+    tiny = tiny_config()
+    wide = tiny.model_copy(update={"encoder": tiny.encoder.model_copy(update={"hidden": NAME_WIDTH})})
+
+    def hints(config: RpBertConfig, **changed: object) -> list[Hints | None]:
+        settings = recipe(tmp_path, **changed)
+        alignment = helped(stamps, settings)
+        batches = relating(feed(settings, stamps, pictures, config=config, alignment=alignment))
+        for batch in batches:
+            if batch.hints is not None:
+                told = [float(len(text)) for text in ("one of the cats", "one of the trees")]
+                assert set(batch.hints.texts.tolist()) <= set(told)
+                assert batch.hints.pictures.shape == (len(batch.targets), CHANNELS)
+        return [batch.hints for batch in batches]
+
+    assert None not in hints(wide)
+    assert set(hints(wide, hint_weight=0)) == {None}
+    assert set(hints(tiny)) == {None}
 
 
 def test_the_teacher_sees_the_whole_picture_and_the_step_some_blocks(
