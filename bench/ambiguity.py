@@ -48,7 +48,7 @@ _SHOWN: Final = ("all", "picture decides", "overturns", "misleads", "distracts")
 
 # Smaller steps than the packaged release's: the set is small, and a start may know the relation already.
 # Nothing is imagined: ImageNet's classes are what dev and test show too.
-_RECIPE: Final = {"encoder_rate": 1e-4, "head_rate": 1e-3, "imagined_share": 0.0}
+_RECIPE: Final = {"encoder_rate": 1e-4, "head_rate": 1e-3, "imagined_share": 0.0, "rounds": 100}
 
 console = Console(highlight=False)
 
