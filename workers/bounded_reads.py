@@ -15,7 +15,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 def held_records(consumer: KafkaConsumer, topic: str, *, since_ms: int | None = None) -> Iterator[Any]:
-    """The records that a topic holds at the call, and none that come later; nothing if it is not there.
+    """The records that a topic holds at the call, and none that come later.
 
     Args:
         consumer: of no group; it is assigned the topic.
@@ -23,11 +23,12 @@ def held_records(consumer: KafkaConsumer, topic: str, *, since_ms: int | None = 
         since_ms: leave out what stands before the first record of this time, in ms since 1970.
 
     Raises:
-        SetupError: a partition gives nothing for a minute.
+        SetupError: the topic can't be seen, or a partition gives nothing for a minute.
     """
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
     if not partitions:
-        return
+        # Not an empty topic: who reads what was done before must not take it for nothing.
+        raise SetupError(f"Kafka does not show the topic {topic}; check that it is there, and your rights")
     starts = consumer.beginning_offsets(partitions)
     ends = consumer.end_offsets(partitions)
     if since_ms is not None:

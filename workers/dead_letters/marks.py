@@ -29,13 +29,13 @@ class Marks:
 
     @classmethod
     def read(cls, consumer: KafkaConsumer, admin: KafkaAdminClient, settings: KafkaSettings) -> Marks:
-        """Read the marks there are now; none if their topic is not there.
+        """Read the marks there are now.
 
         Raises:
-            SetupError: the dead letters' topic is missing, or Kafka stops giving records.
+            SetupError: a topic of the two is missing, or Kafka stops giving records.
         """
         topic = settings.dead_letter_topic
-        marks = cls(topic_ids(admin, [topic])[topic])
+        marks = cls(topic_ids(admin, [topic, settings.replay_topic])[topic])
         for record in held_records(consumer, settings.replay_topic):
             marks._take(record.key or b"", record.value, record.timestamp)
         return marks

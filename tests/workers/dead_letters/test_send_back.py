@@ -1,4 +1,5 @@
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from schemas import DeadLetterReason, Replay
 from tests.workers.dead_letters.conftest import Office, consumer
 from workers import kafka_clients
 from workers.dead_letters import replayer
+from workers.dead_letters.clients import reading_clients
 from workers.dead_letters.letter import read_letters
 from workers.dead_letters.look import list_and_print
 from workers.dead_letters.marks import Marks
@@ -118,12 +120,12 @@ def test_a_replay_that_is_killed_and_run_again_sends_each_letter_once(
     assert values(office.sent_back) == [b"0", b"1", b"2"]
 
 
-def test_of_two_replays_at_once_the_older_stops(office: Office) -> None:
-    office.write(b"once")
+@contextmanager
+def begun(office: Office) -> Iterator[Callable[[], None]]:
+    """A replay that has decided what to send; the call sends it."""
     settings = office.settings
     with (
-        closing(kafka_clients.admin(settings)) as admin,
-        closing(consumer(settings)) as letters,
+        reading_clients(settings) as (letters, admin),
         closing(consumer(settings)) as sources,
         closing(kafka_clients.replaying_producer(settings)) as producer,
     ):
@@ -132,9 +134,40 @@ def test_of_two_replays_at_once_the_older_stops(office: Office) -> None:
         topic = settings.dead_letter_topic
         planner = Planner(sources, admin, marks, topic=topic, to=None, max_times=3)
         plan = planner.plan(read_letters(letters, topic, Selection()), 10)
+        yield lambda: list(older.send(plan.sendings, marks)).clear()
+
+
+def test_of_two_replays_at_once_the_older_stops(office: Office) -> None:
+    office.write(b"once")
+    with begun(office) as send:
         office.replay()
         with pytest.raises(SetupError, match=r"another replay of these dead letters has begun.* 0 of 1"):
-            list(older.send(plan.sendings, marks))
+            send()
+    assert values(office.sent_back) == [b"once"]
+
+
+def test_what_the_older_sent_at_the_last_moment_the_newer_leaves_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office.write(b"once")
+    with begun(office) as send:
+        take_over = KafkaProducer.init_transactions
+
+        def just_before(self: KafkaProducer) -> None:
+            send()
+            take_over(self)
+
+        monkeypatch.setattr(KafkaProducer, "init_transactions", just_before)
+        office.replay()
+    assert "left out 1: already replayed" in capsys.readouterr().out
+    assert values(office.sent_back) == [b"once"]
+
+
+def test_a_dry_run_stops_no_replay(office: Office) -> None:
+    office.write(b"once")
+    with begun(office) as send:
+        office.replay(execute=False)
+        send()
     assert values(office.sent_back) == [b"once"]
 
 
