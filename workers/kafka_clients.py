@@ -83,6 +83,8 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
         compression_type="lz4",
         max_request_size=_MAX_REQUEST_BYTES,
         transactional_id=f"rpbert-dlq-replay-{settings.dead_letter_topic}",
+        # When a replay is killed, the workers wait so long behind what it had begun to send.
+        transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
     )
 

@@ -15,7 +15,7 @@ from workers.bounded_reads import held_record, held_records
 from workers.dead_letters.selection import Selection
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS: Final = int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds() * 1_000)
+_LAST_MS: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 class Place(NamedTuple):

@@ -17,6 +17,7 @@ from workers.bounded_reads import held_record
 from workers.dead_letters.letter import Letter, last_replay, without_ours
 from workers.dead_letters.marks import Marks
 from workers.outgoing import Outgoing
+from workers.settings import KafkaSettings
 from workers.topics import message_bytes
 
 
@@ -27,6 +28,7 @@ class LeftOut(StrEnum):
     TOO_OFTEN = "replayed too often, see --max-times"
     FOREIGN = "no dead letter of rpbert"
     GONE = "too large for the dead letters' topic and gone from its source"
+    OWN_TOPIC = "its topic holds the dead letters themselves, see --to"
     NO_TOPIC = "its topic is not there, see --to"
     TOO_LARGE = "larger than its topic takes, see the topic's max.message.bytes"
 
@@ -83,7 +85,7 @@ class Planner:
         admin: KafkaAdminClient,
         marks: Marks,
         *,
-        topic: str,
+        settings: KafkaSettings,
         to: str | None,
         max_times: int,
     ) -> None:
@@ -93,14 +95,14 @@ class Planner:
             consumer: of no group; another than the one that reads the letters.
             admin: tells what the topics take.
             marks: what has been sent already.
-            topic: the dead letters' topic.
+            settings: the topics.
             to: topic to send all letters to; None sends each to where it came from.
             max_times: how often a record may be replayed.
         """
         self._consumer = consumer
         self._admin = admin
         self._marks = marks
-        self._topic = topic
+        self._settings = settings
         self._to = to
         self._max_times = max_times
         self._now = datetime.now(UTC)
@@ -135,6 +137,8 @@ class Planner:
         if cause is None:
             return LeftOut.FOREIGN
         to = self._to or cause.topic
+        if to in (self._settings.dead_letter_topic, self._settings.replay_topic):
+            return LeftOut.OWN_TOPIC
         if to in self._marks.sent(letter.place):
             return LeftOut.SENT
         target = self._target(to)
@@ -145,7 +149,7 @@ class Planner:
             return LeftOut.GONE
         before = last_replay(original.headers)
         replay = Replay(
-            topic=self._topic,
+            topic=self._settings.dead_letter_topic,
             partition=letter.place.partition,
             offset=letter.place.offset,
             to=to,

@@ -14,7 +14,7 @@ from workers.dead_letters.marks import Marks
 from workers.dead_letters.plan import Sending
 from workers.errors import SetupError
 
-# Well below what any network carries within the transaction's timeout of a minute.
+# Well below what any network carries within the transaction's timeout.
 _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 
 

@@ -24,9 +24,10 @@ def read_time(text: str, *, now: datetime) -> datetime:
     """
     try:
         if ago := _AGO.fullmatch(text):
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        given = datetime.fromisoformat(text)
-        given = given if given.tzinfo else given.replace(tzinfo=UTC)
+            given = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            given = datetime.fromisoformat(text)
+            given = given if given.tzinfo else given.replace(tzinfo=UTC)
         # Before 1970 and beyond the calendar there are no records, and Kafka refuses to look there.
         if given.timestamp() >= 0:
             return given

@@ -65,7 +65,7 @@ def replay_and_print(
             if places
             else read_letters(consumer, topic, selection)
         )
-        planner = Planner(sources, admin, marks, topic=topic, to=to, max_times=max_times)
+        planner = Planner(sources, admin, marks, settings=settings, to=to, max_times=max_times)
         plan = planner.plan(letters, limit)
         if replayer is None:
             _print_sendings(console, plan.sendings, marks)

@@ -132,7 +132,7 @@ def begun(office: Office) -> Iterator[Callable[[], None]]:
         older = Replayer(producer, settings.replay_topic)
         marks = Marks.read(letters, admin, settings)
         topic = settings.dead_letter_topic
-        planner = Planner(sources, admin, marks, topic=topic, to=None, max_times=3)
+        planner = Planner(sources, admin, marks, settings=settings, to=None, max_times=3)
         plan = planner.plan(read_letters(letters, topic, Selection()), 10)
         yield lambda: list(older.send(plan.sendings, marks)).clear()
 
@@ -209,6 +209,7 @@ def test_what_cannot_be_sent_is_counted_and_holds_up_nothing(
 ) -> None:
     office.write(b"x" * 1_048_000)
     office.write(topic="nowhere")
+    office.write(topic=office.settings.replay_topic)
     office.write_record(office.settings.dead_letter_topic, b"whose?", partition=0)
     office.write(b"fine")
     office.replay(limit=1)
@@ -216,6 +217,7 @@ def test_what_cannot_be_sent_is_counted_and_holds_up_nothing(
     said = capsys.readouterr().out
     assert "left out 1: larger than its topic takes" in said
     assert "left out 1: its topic is not there, see --to" in said
+    assert "left out 1: its topic holds the dead letters themselves, see --to" in said
     assert "left out 1: no dead letter of rpbert" in said
 
 
