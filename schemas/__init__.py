@@ -2,7 +2,9 @@
 
 from schemas.annotated_post import AnnotatedPost, GoldEntity
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Stage
+from schemas.headers import Header
 from schemas.post import MAX_IMAGES, MAX_TEXT_CHARACTERS, Post
+from schemas.replay import Replay
 from schemas.tagged_post import (
     Entity,
     EntityType,
@@ -22,10 +24,12 @@ __all__ = [
     "Entity",
     "EntityType",
     "GoldEntity",
+    "Header",
     "ImageRelation",
     "ImageStatus",
     "Post",
     "ReleaseName",
+    "Replay",
     "Source",
     "Stage",
     "TaggedPost",

@@ -6,15 +6,12 @@ wrong stands in added headers, in the manner of KIP-1034.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final, Self
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-PREFIX: Final = "__rpbert.errors."
-
-Header = tuple[str, bytes | None]
+from schemas.headers import InHeaders
 
 
 class DeadLetterReason(StrEnum):
@@ -35,10 +32,14 @@ class Stage(StrEnum):
     PUBLISH = "publish"
 
 
-class DeadLetter(BaseModel):
-    """The headers that a dead letter carries, each under `__rpbert.errors.` and its field's name."""
+class DeadLetter(InHeaders):
+    """The headers that a dead letter carries, each under `__rpbert.errors.` and its field's name.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    `message`, `topic`, `partition` and `offset` are named as in KIP-1034 under `__streams.errors.`; its
+    `exception` and `stacktrace` are Java's, ours are `reason`, `stage` and `field`.
+    """
+
+    header_prefix: ClassVar[str] = "__rpbert.errors."
 
     reason: DeadLetterReason = Field(description="The kind of failure, for filtering.")
     stage: Stage = Field(description="The step that failed.")
@@ -48,23 +49,9 @@ class DeadLetter(BaseModel):
     partition: int = Field(ge=0, description="Partition the record came from.")
     offset: int = Field(ge=0, description="Offset the record had.")
     release: str | None = Field(default=None, description="Release in service, `name/version`.")
-
-    def to_headers(self) -> list[Header]:
-        """These fields as Kafka headers, UTF-8; a null field is left out."""
-        fields = self.model_dump(mode="json", exclude_none=True)
-        return [(PREFIX + name, str(value).encode()) for name, value in fields.items()]
-
-    @classmethod
-    def from_headers(cls, headers: Iterable[Header]) -> Self:
-        """Read the fields back from a dead letter's headers.
-
-        Raises:
-            pydantic.ValidationError: a field is missing or not of its type.
-        """
-        return cls.model_validate(
-            {
-                name.removeprefix(PREFIX): value.decode()
-                for name, value in headers
-                if name.startswith(PREFIX) and value is not None
-            }
-        )
+    omitted_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Size of the record if the topic does not take so much: then key, value and headers "
+        "stand at the source alone. Null if they are here.",
+    )

@@ -11,12 +11,14 @@ from pydantic import BaseModel
 from schemas.annotated_post import AnnotatedPost
 from schemas.dead_letter import DeadLetter
 from schemas.post import Post
+from schemas.replay import Replay
 from schemas.tagged_post import TaggedPost
 
 EXPORTED: Final[dict[str, type[BaseModel]]] = {
     "post": Post,
     "tagged_post": TaggedPost,
     "dead_letter": DeadLetter,
+    "replay": Replay,
     "annotated_post": AnnotatedPost,
 }
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from workers.commands.data import app as data
 from workers.commands.demo import demo
+from workers.commands.dlq import app as dlq
 from workers.commands.evaluate import evaluate
 from workers.commands.explain import explain
 from workers.commands.groups import BUILD, SERVE, TRY
@@ -47,6 +48,7 @@ app.command(topics)
 app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
+app.command(dlq)
 app.command(local)
 app.command(data)
 app.command(evaluate, group=BUILD)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -67,6 +68,27 @@ def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
     return _connected(settings.kafka, KafkaProducer, **options)
 
 
+def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
+    """The producer of replays, transactional: of a topic's dead letters there is one at a time (KIP-98).
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(
+        settings,
+        KafkaProducer,
+        bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_request_size=_MAX_REQUEST_BYTES,
+        transactional_id=f"rpbert-dlq-replay-{settings.dead_letter_topic}",
+        # When a replay is killed, the workers wait so long behind what it had begun to send.
+        transaction_timeout_ms=15_000,
+        retry_backoff_ms=5,
+    )
+
+
 def plain_producer(settings: KafkaSettings) -> KafkaProducer:
     """A producer for posts.
 
@@ -106,6 +128,18 @@ def admin(settings: KafkaSettings) -> KafkaAdminClient:
     return _connected(settings, KafkaAdminClient, bootstrap_timeout_ms=_BOOTSTRAP_MS)
 
 
+@contextmanager
+def told_by_us() -> Iterator[None]:
+    """Keeps kafka-python's log quiet where what fails is said by us, in one sentence."""
+    log = logging.getLogger("kafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
     """Make a consumer come back to a join that outlasted a `poll`.
 
@@ -121,15 +155,12 @@ def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
     servers = settings.bootstrap_servers
-    # What fails here is said by us, in one sentence.
-    log = logging.getLogger("kafka")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
     try:
         # A mistyped topic is an error to be told, not a topic to be made.
         if client is not KafkaAdminClient:
             options["allow_auto_create_topics"] = False
-        return client(**settings.client(), **options)
+        with told_by_us():
+            return client(**settings.client(), **options)
     except KafkaTimeoutError:
         raise SetupError(
             f"no Kafka broker answers at {servers}; start it, or name another by --bootstrap-servers "
@@ -145,5 +176,3 @@ def _connected(settings: KafkaSettings, client: Callable[..., _Client], **option
             f"no connection to Kafka at {servers} ({type(error).__name__}); check --bootstrap-servers, "
             "--security-protocol and the --ssl- files"
         ) from error
-    finally:
-        log.setLevel(level)

@@ -26,6 +26,11 @@ def plain(text: str) -> str:
     return _STEERING.sub(lambda found: " " if found[0].isspace() else "\N{REPLACEMENT CHARACTER}", text)
 
 
+def escaped(text: str) -> str:
+    r"""A stranger's text with its lines kept and what steers a terminal written out, such as \x1b."""
+    return _STEERING.sub(lambda found: found[0] if found[0] == "\n" else ascii(found[0])[1:-1], text)
+
+
 def marked(text: str, entities: Iterable[Entity]) -> Text:
     """The post's text with each entity on the colour of its type and its type behind it."""
     line = Text()

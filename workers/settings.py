@@ -70,6 +70,15 @@ class KafkaSettings(_Settings):
             )
         return self
 
+    @property
+    def replay_topic(self) -> str:
+        """Topic that tells which dead letters were replayed.
+
+        It follows from the dead letters' topic and is no setting: two operators with two of them would
+        replay everything twice.
+        """
+        return f"{self.dead_letter_topic}.replays"
+
     def client(self) -> dict[str, Any]:
         """Keyword arguments that every kafka-python client takes."""
         options: dict[str, Any] = {

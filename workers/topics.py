@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +29,7 @@ class TopicLimits:
 def create_topics(
     client: KafkaAdminClient, settings: KafkaSettings, *, partitions: int, replication_factor: int
 ) -> dict[str, bool]:
-    """Create the topics that are not there yet.
+    """Create the topics that are not there yet; that of the replays has one partition, it holds little.
 
     Returns:
         Each topic, and whether it was created now.
@@ -41,11 +41,13 @@ def create_topics(
         settings.input_topic: {},
         settings.output_topic: {},
         settings.dead_letter_topic: {"max.message.bytes": str(_DEAD_LETTER_BYTES)},
+        settings.replay_topic: {"cleanup.policy": "compact"},
     }
     created = {}
     for topic, config in configs.items():
+        number = 1 if topic == settings.replay_topic else partitions
         wanted = {
-            "num_partitions": partitions,
+            "num_partitions": number,
             "replication_factor": replication_factor,
             "configs": config,
         }
@@ -56,23 +58,34 @@ def create_topics(
             created[topic] = False
         except KafkaError as error:
             raise SetupError(
-                f"Kafka did not create the topic {topic} with {partitions} partitions and replication factor "
+                f"Kafka did not create the topic {topic} with {number} partitions and replication factor "
                 f"{replication_factor} ({type(error).__name__}); check the rights and the number of brokers"
             ) from error
     return created
 
 
 def require_topics(client: KafkaAdminClient, settings: KafkaSettings) -> TopicLimits:
-    """Check that the topics are there, and read how large a record may be.
+    """Check that the workers' topics are there, and read how large a record may be.
 
     Raises:
         SetupError: a topic is missing or can't be seen; the message names it.
     """
-    names = [settings.input_topic, settings.output_topic, settings.dead_letter_topic]
+    topic_ids(client, [settings.input_topic, settings.output_topic, settings.dead_letter_topic])
+    return TopicLimits(
+        output=message_bytes(client, settings.output_topic),
+        dead_letter=message_bytes(client, settings.dead_letter_topic),
+    )
+
+
+def topic_ids(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, str]:
+    """The ids of topics (KIP-516), which tell a topic from one of its name that was deleted before.
+
+    Raises:
+        SetupError: a topic is missing or can't be seen; the message names it.
+    """
+    described = client.describe_topics(list(names))
     missing = {
-        topic["name"]: for_code(topic["error_code"]).__name__
-        for topic in client.describe_topics(names)
-        if topic["error_code"]
+        topic["name"]: for_code(topic["error_code"]).__name__ for topic in described if topic["error_code"]
     }
     if missing:
         raise SetupError(
@@ -80,17 +93,24 @@ def require_topics(client: KafkaAdminClient, settings: KafkaSettings) -> TopicLi
             f"({', '.join(sorted(set(missing.values())))}); make it by "
             "`rpbert topics create`, or name another"
         )
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names[1:]]
+    return {topic["name"]: topic["topic_id"] for topic in described}
+
+
+def message_bytes(client: KafkaAdminClient, topic: str) -> int:
+    """Size of the largest record, in bytes, that a topic takes."""
+    return int(_config(client, topic).get("max.message.bytes", _DEFAULT_MESSAGE_BYTES))
+
+
+def forgets(client: KafkaAdminClient, topic: str) -> bool:
+    """Whether a topic deletes old records, and not only those that a newer one replaces."""
+    return "delete" in _config(client, topic).get("cleanup.policy", "")
+
+
+def _config(client: KafkaAdminClient, topic: str) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     try:
-        configs = client.describe_configs(resources, config_filter="all")["topic"]
+        described = client.describe_configs([resource], config_filter="all")["topic"]
     except KafkaError:
-        # No right to read configurations: the brokers' default is the safe guess.
-        configs = {}
-    return TopicLimits(
-        output=_message_bytes(configs.get(settings.output_topic, {})),
-        dead_letter=_message_bytes(configs.get(settings.dead_letter_topic, {})),
-    )
-
-
-def _message_bytes(config: Mapping[str, Mapping[str, str]]) -> int:
-    return int(config.get("max.message.bytes", {}).get("value", _DEFAULT_MESSAGE_BYTES))
+        # No right to read configurations: the brokers' defaults are the safe guess.
+        return {}
+    return {name: entry["value"] for name, entry in described.get(topic, {}).items()}

@@ -86,6 +86,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "worker",
         "produce",
         "tail",
+        "dlq",
         "local",
         "data",
         "evaluate",
@@ -105,6 +106,9 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "worker",
         "produce",
         "tail",
+        "dlq list",
+        "dlq show",
+        "dlq replay",
         "local up",
         "data check",
         "data ambiguity",
@@ -139,6 +143,10 @@ def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
         (["topics", "create", "--partitions", "0"], {}, ["--partitions", "0"]),
         (["train", "--train", "a", "--dev", "b", "--output", "c", "--preset", "tiny"], {}, ["tiny", "paper"]),
         (["train", "--train", "a", "--dev", "b"], {}, ["--output"]),
+        (["dlq", "list", "--since", "yesterday"], {}, ["--since", "'yesterday'", "2h or 7d"]),
+        (["dlq", "list", "--reason", "bad"], {}, ["--reason", "model_failed"]),
+        (["dlq", "show", "3"], {}, ["'3'", "PARTITION:OFFSET"]),
+        (["dlq", "replay", "3:1", "x:2"], {}, ["'x:2'", "PARTITION:OFFSET"]),
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(
@@ -190,8 +198,8 @@ def test_topics_are_created_once(rpbert: Rpbert, kafka: Any) -> None:
     words = ["topics", "create", "--bootstrap-servers", kafka.bootstrap_servers]
     words += ["--partitions", "3", "--replication-factor", "1"]
     words += ["--input-topic", "cli.raw", "--output-topic", "cli.out", "--dead-letter-topic", "cli.dlq"]
-    assert rpbert(*words).output.count("created") == 3
-    assert rpbert(*words).output.count("was there already") == 3
+    assert rpbert(*words).output.count("created") == 4
+    assert rpbert(*words).output.count("was there already") == 4
 
 
 def test_too_many_copies_are_refused_in_one_sentence(rpbert: Rpbert, kafka: Any) -> None:

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas import Entity, EntityType, ImageRelation, ImageStatus
-from workers.render import listed, marked, plain, relation
+from workers.render import escaped, listed, marked, plain, relation
 
 
 def printed(text: Text) -> str:
@@ -68,3 +68,7 @@ def test_a_stranger_s_text_cannot_steer_the_terminal(hostile: str) -> None:
 
 def test_lines_stay_lines() -> None:
     assert plain("a\nb\tc") == "a b c"
+
+
+def test_an_escaped_text_keeps_its_lines_and_tells_what_would_steer() -> None:
+    assert escaped("a\n\x1b[2J\u202e\u2028é\t") == "a\n\\x1b[2J\\u202e\\u2028é\\t"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -12,6 +11,7 @@ from model.inference import Tagging
 from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, ReleaseName, Stage, TaggedPost
 from schemas.tagged_post import SCHEMA_HEADER, TAGGED_POST_SCHEMA
 from workers.metrics import Metrics
+from workers.outgoing import Outgoing
 from workers.settings import KafkaSettings
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Picture
@@ -19,24 +19,6 @@ from workers.tagger.unworkable import Unworkable
 from workers.topics import TopicLimits
 
 _RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]
-# What a record batch adds around one record, generously (KIP-98: 61 bytes, and a few a field).
-_OVERHEAD_BYTES: Final = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A record to produce."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: list[tuple[str, bytes]]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the record, as the broker's limit counts them or a little more."""
-        headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
-        return _OVERHEAD_BYTES + len(self.key or b"") + len(self.value) + headers
 
 
 class Outcomes:
@@ -71,7 +53,7 @@ class Outcomes:
             f"{failure.message} It has {letter.size} bytes, more than the {self._limits.dead_letter} that "
             f"{self._topics.dead_letter_topic} takes: read it at its source."
         )
-        return self._dead_letter(job, failure, note, bare=True)
+        return self._dead_letter(job, failure, note, omitted_bytes=letter.size)
 
     def count(self, job: Job) -> None:
         """Count a job that is committed."""
@@ -103,7 +85,10 @@ class Outcomes:
             processed_at=datetime.now(UTC),
         )
 
-    def _dead_letter(self, job: Job, failure: Unworkable, message: str, *, bare: bool = False) -> Outgoing:
+    def _dead_letter(
+        self, job: Job, failure: Unworkable, message: str, *, omitted_bytes: int | None = None
+    ) -> Outgoing:
+        bare = omitted_bytes is not None
         letter = DeadLetter(
             reason=failure.reason,
             stage=failure.stage,
@@ -113,6 +98,7 @@ class Outcomes:
             partition=job.source.partition,
             offset=job.source.offset,
             release=f"{self._release.name}/{self._release.version}",
+            omitted_bytes=omitted_bytes,
         )
         given = () if bare else job.headers
         # kafka-python sends no null: not as a header's value, and not as a value without a key.

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
-from workers.tagger.outcome import Outgoing
+from workers.outgoing import Outgoing
 
 
 class CommitFailed(Exception):

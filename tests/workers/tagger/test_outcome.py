@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from schemas import (
     ImageStatus,
     Post,
     ReleaseName,
+    Replay,
     Source,
     Stage,
     TaggedPost,
@@ -92,6 +94,16 @@ def test_a_dead_letter_keeps_bytes_key_and_headers(metrics: Metrics) -> None:
     assert letter.release == "small/7"
 
 
+def test_a_dead_letter_of_a_replayed_record_tells_of_the_replay_too(metrics: Metrics) -> None:
+    replay = Replay(
+        topic="posts.dlq", partition=1, offset=3, to="posts.raw", count=2, replayed_at=datetime.now(UTC)
+    )
+    failed = job(headers=replay.to_headers(), failure=FAILURE)
+    record = outcomes(metrics).record(failed)
+    assert Replay.from_headers(list(record.headers)) == replay
+    assert DeadLetter.from_headers(list(record.headers)).offset == 40
+
+
 def test_a_result_that_the_topic_does_not_take_becomes_a_dead_letter(metrics: Metrics) -> None:
     large = tagged()
     record = outcomes(metrics, output=600).record(large)
@@ -107,7 +119,10 @@ def test_a_dead_letter_that_the_topic_does_not_take_goes_without_its_bytes(metri
     record = outcomes(metrics, dead_letter=2_000).record(large)
     assert record.value == b""
     assert record.size <= 2_000
-    assert "read it at its source" in DeadLetter.from_headers(list(record.headers)).message
+    letter = DeadLetter.from_headers(list(record.headers))
+    assert "read it at its source" in letter.message
+    assert letter.omitted_bytes is not None
+    assert letter.omitted_bytes > 5_000
 
 
 def test_the_limit_is_never_passed(metrics: Metrics) -> None:

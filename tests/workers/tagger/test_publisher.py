@@ -8,8 +8,8 @@ from kafka.admin import MemberToRemove
 from kafka.structs import MemberState
 
 from workers import kafka_clients
+from workers.outgoing import Outgoing
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
-from workers.tagger.outcome import Outgoing
 from workers.tagger.publisher import CommitFailed, PlainPublisher, PublisherLost, TransactionalPublisher
 
 
