@@ -15,6 +15,9 @@ demo: $(VENV)/installed ## Start everything here and watch sample posts come out
 test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part)
 	@$(BIN)/pytest $(ARGS)
 
+test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 check: $(VENV)/installed ## Format, lint, types, layers: what the hook and CI run
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -45,4 +48,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test check format hook lock clean
+.PHONY: help demo test test-faults check format hook lock clean

@@ -65,7 +65,7 @@ def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
             # The next transaction waits this long while the broker still writes the last one's markers.
             "retry_backoff_ms": 5,
         }
-    return _connected(settings.kafka, KafkaProducer, **options)
+    return _keep_what_it_asks(_connected(settings.kafka, KafkaProducer, **options))
 
 
 def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -74,7 +74,7 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
     Raises:
         SetupError: no broker answers.
     """
-    return _connected(
+    producer = _connected(
         settings,
         KafkaProducer,
         bootstrap_timeout_ms=_BOOTSTRAP_MS,
@@ -87,6 +87,7 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
         transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
     )
+    return _keep_what_it_asks(producer)
 
 
 def plain_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -151,6 +152,27 @@ def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
     coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
     needed = coordinator.need_rejoin
     coordinator.need_rejoin = lambda: coordinator.rejoining or needed()
+
+
+def _keep_what_it_asks(producer: KafkaProducer) -> KafkaProducer:
+    """Make a producer send a transaction's request again when its coordinator's broker has died.
+
+    kafka-python 3.0.12 takes the request from its queue and asks for a connection. Where that raises, because
+    the broker is away, the request is forgotten and whoever waits for its answer waits for ever. Told that
+    the node is not ready, by the return value that the caller looks at, it asks where the coordinator has
+    moved and sends the request there.
+    """
+    client = producer._sender._client  # noqa: SLF001 - no public way leads there
+    await_ready = client.await_ready
+
+    def is_ready(node_id: int | str, timeout_ms: float) -> bool:
+        try:
+            return bool(await_ready(node_id, timeout_ms=timeout_ms))
+        except KafkaError:
+            return False
+
+    client.await_ready = is_ready
+    return producer
 
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:

@@ -16,6 +16,8 @@ from workers.local.errors import LocalServiceError
 from workers.local.ports import LOOPBACK, free_ports
 from workers.local.process import ServerProcess
 
+RPBERT_WORKER = (sys.executable, "-m", "workers.cli", "worker")
+
 _START_SECONDS = 120.0
 _STOP_SECONDS = 40.0
 
@@ -31,17 +33,24 @@ class WorkerProcess:
         flags: flags of the command, without the metrics address.
         log_path: where its log goes.
         name: how messages call it.
+        program: what takes the flags; the fault suite runs workers that break in their own ways.
     """
 
-    def __init__(self, flags: Sequence[str], log_path: Path, *, name: str = "the worker") -> None:
+    def __init__(
+        self,
+        flags: Sequence[str],
+        log_path: Path,
+        *,
+        name: str = "the worker",
+        program: Sequence[str] = RPBERT_WORKER,
+    ) -> None:
         self.metrics_port = free_ports(1)[0]
         self.log_path = log_path
         self._name = name
-        command = [sys.executable, "-m", "workers.cli", "worker", *flags]
-        command += ["--metrics-host", LOOPBACK, "--metrics-port", str(self.metrics_port)]
+        address = ("--metrics-host", LOOPBACK, "--metrics-port", str(self.metrics_port))
         # Its flags say all; settings of the shell around us are for other workers.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RPBERT_")}
-        self._process = ServerProcess(name, command, log_path, environment=environment)
+        self._process = ServerProcess(name, [*program, *flags, *address], log_path, environment=environment)
 
     @property
     def running(self) -> bool:
@@ -49,9 +58,27 @@ class WorkerProcess:
         return self._process.running
 
     @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            LocalServiceError: it is not running.
+        """
+        return self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """How it ended when it was last stopped or killed; negative for a signal's number."""
         return self._process.exit_status
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it is ready: the release warm, the group joined."""
+        try:
+            with urlopen(f"http://{LOOPBACK}:{self.metrics_port}/health/ready", timeout=2):
+                return True
+        except (URLError, OSError):
+            return False
 
     def launch(self) -> Self:
         """Start it and return at once."""
@@ -93,11 +120,8 @@ class WorkerProcess:
     def _ask(self) -> None:
         if not self._process.running:
             raise self._failed("ended while it started")
-        try:
-            with urlopen(f"http://{LOOPBACK}:{self.metrics_port}/health/ready", timeout=2):
-                return
-        except (URLError, OSError):
-            raise _NotReady from None
+        if not self.ready:
+            raise _NotReady
 
     def _failed(self, how: str) -> LocalServiceError:
         lines = [line for line in self._process.log_since_start.splitlines() if line.strip()]

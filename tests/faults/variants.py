@@ -1,0 +1,103 @@
+"""Workers that break in their own way: `python -m tests.faults.variants VARIANT FLAGS...`.
+
+Each is the whole `rpbert worker` but for what is changed here, in kafka-python's clients: the product has no
+hook for faults.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.fetcher import Fetcher
+
+from workers import cli
+
+# Some commits pass before, so that it happens amid the posts and not at their beginning.
+_PASSING: Final = 2
+
+
+class Variant(StrEnum):
+    """What is unlike the product."""
+
+    BEFORE_FETCH = "before-fetch"
+    AFTER_INFERENCE = "after-inference"
+    BEFORE_OFFSETS = "during-commit-before-offsets"
+    AFTER_OFFSETS = "during-commit-after-offsets"
+    AFTER_COMMIT = "after-commit"
+    COMMITS_FIRST = "commits-first"
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _dies(name: str, *, on_call: int, after: bool = False) -> None:
+    """Let a producer's method kill the process when it is called for the `on_call`-th time, from 1."""
+    method = getattr(KafkaProducer, name)
+    calls = 0
+
+    def dying(self: KafkaProducer, *arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == on_call and not after:
+            # What was sent before must be with the broker: that is the case to be shown.
+            self.flush()
+            _die()
+        answer = method(self, *arguments, **options)
+        if calls == on_call:
+            _die()
+        return answer
+
+    setattr(KafkaProducer, name, dying)
+
+
+def _dies_before_it_fetches() -> None:
+    """Killed as soon as it has partitions and before it asks for a record."""
+    fetch_records = Fetcher.fetch_records
+
+    def dying(self: Fetcher, *arguments: Any, **options: Any) -> Any:
+        if self._subscriptions.assigned_partitions():
+            _die()
+        return fetch_records(self, *arguments, **options)
+
+    Fetcher.fetch_records = dying
+
+
+def _commits_first() -> None:
+    """The usual way, and the wrong one: positions are committed on a timer, whatever became of the posts."""
+    made = KafkaConsumer.__init__
+
+    def committing(self: KafkaConsumer, *topics: str, **options: Any) -> None:
+        if "group_id" in options:
+            options |= {"enable_auto_commit": True, "auto_commit_interval_ms": 50}
+        made(self, *topics, **options)
+
+    KafkaConsumer.__init__ = committing
+    KafkaProducer.send_offsets_to_transaction = lambda _producer, _offsets, _group: None
+
+
+_CHANGES: Final[Mapping[Variant, Callable[[], None]]] = {
+    Variant.BEFORE_FETCH: _dies_before_it_fetches,
+    Variant.AFTER_INFERENCE: lambda: _dies("begin_transaction", on_call=_PASSING + 1),
+    Variant.BEFORE_OFFSETS: lambda: _dies("send_offsets_to_transaction", on_call=_PASSING + 1),
+    Variant.AFTER_OFFSETS: lambda: _dies("commit_transaction", on_call=_PASSING + 1),
+    Variant.AFTER_COMMIT: lambda: _dies("commit_transaction", on_call=_PASSING + 1, after=True),
+    Variant.COMMITS_FIRST: _commits_first,
+}
+
+
+def program(variant: Variant) -> tuple[str, ...]:
+    """What runs as a worker in its place (see `WorkerProcess`)."""
+    return (sys.executable, "-m", "tests.faults.variants", variant)
+
+
+if __name__ == "__main__":
+    _CHANGES[Variant(sys.argv[1])]()
+    sys.argv[1] = "worker"
+    cli.main()
