@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import huggingface_hub
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
@@ -27,6 +29,7 @@ MANIFEST: Final = "manifest.json"
 FILES: Final = (CONFIG, weights.FILE, TOKENIZER, CARD)
 """What the manifest names, all of it and nothing else."""
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HUB_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -110,7 +113,7 @@ def find_release(release: str) -> Path:
     """The directory of a release; a hub name is downloaded into the user's Hugging Face cache.
 
     Raises:
-        ReleaseError: there is none of that name.
+        ReleaseError: there is none of that name, or no room for it on the disk.
     """
     if release in (names := packaged_releases()):
         return Path(str(resources.files("model"))) / "releases" / release
@@ -123,7 +126,13 @@ def find_release(release: str) -> Path:
         )
     try:
         return Path(huggingface_hub.snapshot_download(release, allow_patterns=[*FILES, MANIFEST]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError):
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        # The hub's own errors are OSErrors too, without a number.
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise ReleaseError(
+                f"there is no room on the disk for the release {release!r} in {HF_HUB_CACHE}: "
+                "free some, or name a folder of another disk by HF_HUB_CACHE, and start again"
+            ) from None
         raise ReleaseError(
             f"there is no directory {release!r}, and no such release could be had from the hub: "
             "check the name, the network and HF_TOKEN"

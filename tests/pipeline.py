@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas import DeadLetter, TaggedPost
-from workers.local.worker_process import WorkerProcess
+from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
 
 PATIENCE_SECONDS: Final = 120.0
 
@@ -34,7 +34,9 @@ class Pipeline:
     stack: ExitStack
     names: Any = field(default_factory=count)
 
-    def worker(self, *flags: str, ready: bool = True) -> WorkerProcess:
+    def worker(
+        self, *flags: str, ready: bool = True, program: Sequence[str] = RPBERT_WORKER
+    ) -> WorkerProcess:
         """Start one more worker of the group; stopped at the end of the test."""
         raw, entities, dead = self.topics
         name = f"worker-{next(self.names)}"
@@ -48,6 +50,7 @@ class Pipeline:
             ],
             self.directory / f"{name}.log",
             name=name,
+            program=program,
         ).launch()
         self.stack.callback(worker.stop)
         return worker.wait_ready() if ready else worker

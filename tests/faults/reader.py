@@ -1,4 +1,4 @@
-"""Reads results and dead letters as any reader would, while the run goes on, and hands them to the checker."""
+"""Reads results and dead letters as any reader would, while a run goes on, and hands them to the checker."""
 
 from __future__ import annotations
 
@@ -99,6 +99,7 @@ class Reader:
                 self._take(self._outcome(record))
 
     def _outcome(self, record: Any) -> Outcome:
+        name: str | None
         if record.topic == self._results:
             result = TaggedPost.model_validate_json(record.value)
             partition, offset, name = result.source.partition, result.source.offset, result.id

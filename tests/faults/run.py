@@ -48,15 +48,11 @@ class Finding(BaseModel):
 
 
 class Stalled(Exception):
-    """Nothing came out for a long time, so the run would never end."""
+    """Posts are there and nothing comes out: lost or stuck, which the checker will tell."""
 
 
 def run(plan: Plan, stage: Stage, workload: Workload, tell: Callable[[str], None]) -> Finding:
-    """Run on a stage whose workers are ready; they are ended before the last outcomes are read.
-
-    Raises:
-        Stalled: posts are there and nothing comes out.
-    """
+    """Run on a stage whose workers are ready; they are ended before the last outcomes are read."""
     steps = draw(plan.seed, plan.posts, plan.counts)
     tell(f"seed {plan.seed}, {plan.posts:,} posts, {len(steps)} steps:")
     for step in steps:
@@ -69,6 +65,7 @@ def run(plan: Plan, stage: Stage, workload: Workload, tell: Callable[[str], None
         servers, results=entities, dead_letters=dead, partitions=stage.partitions, take=checker.take
     )
     began = monotonic()
+    stalled: list[str] = []
     with ExitStack() as stack:
         stack.callback(reader.close)
         reader.start()
@@ -77,14 +74,17 @@ def run(plan: Plan, stage: Stage, workload: Workload, tell: Callable[[str], None
         feeder.start()
         course = _Course(stage, checker, feeder, reader, tell)
         stack.callback(course.close)
-        course.follow(steps, plan.posts)
+        try:
+            course.follow(steps, plan.posts)
+        except Stalled as error:
+            stalled.append(str(error))
         seconds = monotonic() - began
     return Finding(
         posts=len(feeder.ledger),
         outcomes=checker.distinct,
         done={action.value: course.done[action] for action in Action},
         ended=stage.ended,
-        wrong=checker.findings(feeder.ledger),
+        wrong=[*stalled, *checker.findings(feeder.ledger)],
         seconds=round(seconds, 1),
     )
 

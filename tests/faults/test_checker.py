@@ -139,8 +139,10 @@ def test_a_run_of_200_000_posts_takes_little_memory() -> None:
     produced, checker = Ledger(), Checker(Workload().key)
     for number in range(200_000):
         produced.note(number, number % 12, number // 12)
-        place = {"partition": number % 12, "output_partition": number % 12, "offset": number // 12}
-        checker.take(replace(outcome(number), **place))
+        partition = number % 12
+        checker.take(
+            replace(outcome(number), partition=partition, output_partition=partition, offset=number // 12)
+        )
     assert checker.findings(produced) == []
     kept = [*checker._numbers.values(), *produced._numbers.values()]
     assert sum(numbers.buffer_info()[1] * numbers.itemsize for numbers in kept) < 5_000_000

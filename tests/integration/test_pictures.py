@@ -4,6 +4,7 @@ import json
 
 from schemas import ImageStatus
 from tests.pipeline import Pipeline
+from workers.local.picture_faults import hanging
 from workers.local.picture_host import PictureHost
 from workers.local.samples import picture_bytes, picture_names
 from workers.local.valkey import ValkeyServer
@@ -43,6 +44,21 @@ def test_each_picture_says_what_became_of_it(pipeline: Pipeline, picture_host: P
     ]
     assert results["refused"].relevance is None
     assert results["none"].images == ()
+
+
+def test_a_host_that_hangs_costs_its_posts_their_picture_and_no_other_post_anything(
+    pipeline: Pipeline, picture_host: PictureHost
+) -> None:
+    pipeline.worker("--fetch-timeout", "2", "--fetch-read-timeout", "1", "--fetch-connect-timeout", "1")
+    silent = picture_host.add("silent.jpg", hanging())
+    stuck = picture_host.add("stuck.jpg", hanging(after_headers=True))
+    good = picture_host.add("good.jpg", picture_bytes(picture_names()[0]))
+    pipeline.produce([post("silent", silent), post("good", good), post("stuck", stuck), post("none")])
+    results = {result.id: result for _, result in pipeline.results(4)}
+    assert [image.status for image in results["silent"].images] == [ImageStatus.TIMEOUT]
+    assert [image.status for image in results["stuck"].images] == [ImageStatus.TIMEOUT]
+    assert results["good"].images[0].status is ImageStatus.OK
+    assert results["silent"].entities == results["none"].entities
 
 
 def test_a_reposted_picture_is_fetched_once_for_all_workers(

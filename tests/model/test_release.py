@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -133,6 +134,24 @@ def test_a_hub_that_is_not_reached_is_said_in_our_words(monkeypatch: pytest.Monk
     with pytest.raises(ReleaseError, match="no such release could be had from the hub") as caught:
         load_release("owner/none")
     assert "long story" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_is_said_and_half_a_release_is_never_loaded(
+    release_directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    cut = release_directory / "model.safetensors"
+
+    def snapshot_download(name: str, *, allow_patterns: list[str]) -> str:
+        cut.write_bytes(cut.read_bytes()[:1_000])
+        raise OSError(number, "a library's long story", str(cut))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(ReleaseError, match=r"no room on the disk .*'owner/tiny'.* by HF_HUB_CACHE") as caught:
+        load_release("owner/tiny")
+    assert "long story" not in str(caught.value)
+    with pytest.raises(ReleaseError, match=r"model\.safetensors is not the file that the manifest names"):
+        load_release(str(release_directory))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

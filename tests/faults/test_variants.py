@@ -1,0 +1,55 @@
+"""Workers killed at a point that chance would seldom hit; and a build that the checker must find wrong."""
+
+import signal
+
+import pytest
+from kafka import KafkaAdminClient
+
+from tests.faults.checked import POD, checked, produce, until
+from tests.faults.variants import Variant, program
+from tests.pipeline import Pipeline
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("variant", [each for each in Variant if each is not Variant.COMMITS_FIRST])
+def test_a_worker_killed_at_this_point_loses_and_doubles_nothing(
+    pipeline: Pipeline, variant: Variant
+) -> None:
+    posts = 600
+    ledger = produce(pipeline, posts)
+    dying = pipeline.worker(*POD, "--max-in-flight", "64", program=program(variant), ready=False)
+    with checked(pipeline) as checker:
+        until(lambda: not dying.running)
+        heir = pipeline.worker(*POD)
+        until(lambda: checker.distinct == posts)
+        heir.stop()
+    dying.stop()
+    assert dying.exit_status == -signal.SIGKILL
+    assert checker.findings(ledger) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
+    ledger = produce(pipeline, 5_000)
+    first = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
+    with checked(pipeline) as checker:
+        until(lambda: checker.distinct >= 100)
+        first.kill()
+        second = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
+        until(lambda: committed(pipeline) == len(ledger))
+        # It says that every post is done, and ends in order: what is missing now will never come.
+        second.stop()
+    assert second.exit_status == 0
+    told = checker.findings(ledger)
+    assert told[0].endswith(" lost:")
+    assert "has no outcome" in told[1]
+
+
+def committed(pipeline: Pipeline) -> int:
+    """How many posts the group takes for done."""
+    admin = KafkaAdminClient(bootstrap_servers=pipeline.bootstrap_servers)
+    try:
+        offsets = admin.list_group_offsets(pipeline.topics[0])[pipeline.topics[0]]
+        return sum(position.offset for position in offsets.values())
+    finally:
+        admin.close()
