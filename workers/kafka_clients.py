@@ -13,6 +13,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from workers.errors import SetupError
+from workers.kafka_records import read_every_record
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
 
 # Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
@@ -155,6 +156,7 @@ def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
     servers = settings.bootstrap_servers
+    read_every_record()
     try:
         # A mistyped topic is an error to be told, not a topic to be made.
         if client is not KafkaAdminClient:

@@ -50,9 +50,10 @@ def serve(settings: WorkerSettings) -> None:
             worker.run()
     except CorruptRecordError as error:
         raise SetupError(
-            f"kafka-python can't read a record of {settings.kafka.input_topic}, such as one with a header "
-            f"key that is not UTF-8; put the offsets of the group {settings.group_id} behind it by "
-            "kafka-consumer-groups --reset-offsets, then start the worker again"
+            f"the broker gives out a damaged record of {settings.kafka.input_topic}: its checksum or form "
+            "is wrong, which points to the broker's disk. If no replica has it whole, put the offsets of the "
+            f"group {settings.group_id} behind it by kafka-consumer-groups --reset-offsets, then start the "
+            "worker again"
         ) from error
     except KafkaError as error:
         if isinstance(error.__cause__, PublisherLost):
