@@ -50,8 +50,8 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give what PyTorch keeps for later back to the device, so that a smaller batch finds room in one piece."""
-    if torch.cuda.is_initialized():
+    """Give what PyTorch keeps for later back to the device, so that a smaller batch finds room."""
+    if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
 from random import Random
 from typing import Any, Final, Self
@@ -76,10 +77,10 @@ def giant_records(seed: int) -> Iterator[Record]:
     """Values of ten megabytes that a compressed batch makes small."""
     draw = Random(seed)
     giants = (
-        lambda text: _post("giant", text=text),
+        partial(_post, "giant"),
         lambda text: _post("giant", more=text),
-        lambda text: _post(text),
-        lambda text: text.encode(),
+        _post,
+        str.encode,
         lambda text: b"[" * len(text),
         lambda text: b'{"id": "giant", "text": "x", "more": ' + b"9" * len(text) + b"}",
     )
@@ -96,7 +97,10 @@ def _headers(draw: Random) -> Iterator[tuple[str, bytes]]:
     if draw.random() < 0.1:
         yield Name(draw.choice(hostile_names())), draw.randbytes(draw.randrange(40))
     if draw.random() < 0.05:
-        yield draw.choice(["__rpbert.errors.reason", "__rpbert.errors.offset", "__rpbert.replay.topic"]), b"\xff"
+        yield (
+            draw.choice(["__rpbert.errors.reason", "__rpbert.errors.offset", "__rpbert.replay.topic"]),
+            b"\xff",
+        )
 
 
 def _bytes(draw: Random, name: str) -> bytes:
@@ -115,7 +119,9 @@ def _deep(draw: Random, name: str) -> bytes:
 
 
 def _number(draw: Random, name: str) -> bytes:
-    number = draw.choice([b"9" * 5_000, b"-1e999", b"1e-999", b"NaN", b"-Infinity", b"1" * 100, b"0.1", b"-0"])
+    number = draw.choice(
+        [b"9" * 5_000, b"-1e999", b"1e-999", b"NaN", b"-Infinity", b"1" * 100, b"0.1", b"-0"]
+    )
     field = draw.choice(_FIELDS).encode()
     return b'{"id": "' + name.encode() + b'", "text": "x", "' + field + b'": ' + number + b"}"
 
@@ -159,7 +165,15 @@ def _nested(draw: Random, name: str) -> bytes:
 
 
 def _urls(draw: Random, name: str) -> bytes:
-    urls = ["", "http://", "file:///etc/passwd", "http://[::1]/", "http://\u202e", "x" * 500, "http://a\x00b/"]
+    urls = [
+        "",
+        "http://",
+        "file:///etc/passwd",
+        "http://[::1]/",
+        "http://\u202e",
+        "x" * 500,
+        "http://a\x00b/",
+    ]
     urls += ["http://user:pass@127.0.0.1:1/", "http://169.254.169.254/", "gopher://a", "http://0x7f.1/"]
     return _post(name, image_urls=draw.choices(urls, k=draw.randrange(7)))
 

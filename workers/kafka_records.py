@@ -35,6 +35,8 @@ class ReadableBatch(DefaultRecordBatch):  # type: ignore[misc]
     """A record batch (KIP-98) whose every record can be read."""
 
     __slots__ = ()
+    _buffer: bytearray
+    _pos: int
 
     def _read_msg(self) -> Any:
         # The checksum was looked at before, and nothing else reads this byte.
@@ -44,7 +46,7 @@ class ReadableBatch(DefaultRecordBatch):  # type: ignore[misc]
             return super()._read_msg()
         except UnicodeDecodeError:
             # Once for the rest of the batch; the position has not moved.
-            self._buffer = _Lenient(self._buffer)
+            self._buffer = _Lenient(self._buffer)  # type: ignore[misc] # a slot of the class above
             return super()._read_msg()
 
 
