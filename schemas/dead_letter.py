@@ -1,7 +1,8 @@
 """What stands beside a record's original bytes in `posts.dlq`.
 
-The value, key and headers of a dead letter are those of the record it was, byte for byte; what went
-wrong stands in added headers, in the manner of KIP-1034.
+The value, key and headers of a dead letter are those of the record it was, byte for byte, but for a
+header's name that is no UTF-8: its wrong bytes are written as their numbers. What went wrong stands in
+added headers, in the manner of KIP-1034.
 """
 
 from __future__ import annotations

@@ -5,21 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.structs import MemberState
 
 from workers.errors import SetupError
+from workers.kafka_records import read_every_record
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
 
 # Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
 _MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _BOOTSTRAP_MS: Final = 10_000
+_FOR_EVER_MS: Final = 2**31 - 1
 
 _Client = TypeVar("_Client")
+
+
+class MemberReplaced(Exception):
+    """Another process has joined the group under this one's group instance id."""
 
 
 def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
@@ -34,12 +42,16 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
         bootstrap_timeout_ms=_BOOTSTRAP_MS,
         group_id=settings.group_id,
         group_instance_id=settings.group_instance_id,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=min(3_000, settings.session_timeout_ms // 3),
         enable_auto_commit=False,
         auto_offset_reset=settings.auto_offset_reset,
         isolation_level="read_committed",
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )
     _finish_what_it_joins(consumer)
+    _lose_what_it_lost(consumer)
+    _end_when_replaced(consumer)
     return consumer
 
 
@@ -56,6 +68,9 @@ def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
         "linger_ms": 5,
         "compression_type": "lz4",
         "max_request_size": _MAX_REQUEST_BYTES,
+        # For as long as the broker is away. A batch that expires in mid-transaction leaves kafka-python
+        # 3.0.12 with batches that nobody sends any more.
+        "delivery_timeout_ms": _FOR_EVER_MS,
     }
     if settings.delivery is Delivery.EXACTLY_ONCE:
         member = settings.group_instance_id or uuid4().hex
@@ -129,6 +144,18 @@ def admin(settings: KafkaSettings) -> KafkaAdminClient:
     return _connected(settings, KafkaAdminClient, bootstrap_timeout_ms=_BOOTSTRAP_MS)
 
 
+def in_touch(consumer: KafkaConsumer) -> bool:
+    """Whether a consumer is a member of its group and its coordinator answers."""
+    if consumer.group_metadata().state != MemberState.STABLE:
+        return False
+    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
+    heartbeat = coordinator.heartbeat
+    silent = monotonic() - max(heartbeat.last_receive, heartbeat.last_reset)
+    # Of a broker that is frozen nothing is heard, not even that the connection is closed.
+    late = silent * 1_000 > heartbeat.config["session_timeout_ms"] / 3
+    return not (coordinator.coordinator_unknown() or heartbeat.heartbeat_failed or late)
+
+
 @contextmanager
 def told_by_us() -> Iterator[None]:
     """Keeps kafka-python's log quiet where what fails is said by us, in one sentence."""
@@ -175,8 +202,45 @@ def _keep_what_it_asks(producer: KafkaProducer) -> KafkaProducer:
     return producer
 
 
+def _lose_what_it_lost(consumer: KafkaConsumer) -> None:
+    """Make a consumer that is put out while it rejoins give up its partitions.
+
+    kafka-python 3.0.12 asks once, as a rejoin begins, whether the membership is lost. A member that is put
+    out later (frozen, or cut off, with its request to join under way) came back under a new id with its old
+    partitions and positions, although another had read on from there: posts came out twice. Java's client
+    had the same fault (KAFKA-12983).
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
+    reset = coordinator.reset_generation
+
+    def reset_and_ask_again(*args: Any, **kwargs: Any) -> None:
+        reset(*args, **kwargs)
+        coordinator.rejoining = False
+
+    coordinator.reset_generation = reset_and_ask_again
+
+
+def _end_when_replaced(consumer: KafkaConsumer) -> None:
+    """Make a static member's `poll` raise when another has taken its place (KIP-345).
+
+    kafka-python 3.0.12 only stops its heartbeats then, and reads on.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
+    send = coordinator._send_heartbeat_request  # noqa: SLF001
+
+    async def send_heartbeat() -> None:
+        try:
+            await send()
+        except FencedInstanceIdError as error:
+            # No KafkaError: of those the loop of heartbeats makes nothing.
+            raise MemberReplaced from error
+
+    coordinator._send_heartbeat_request = send_heartbeat  # noqa: SLF001
+
+
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
     servers = settings.bootstrap_servers
+    read_every_record()
     try:
         # A mistyped topic is an error to be told, not a topic to be made.
         if client is not KafkaAdminClient:

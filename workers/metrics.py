@@ -54,6 +54,9 @@ class Metrics:
         self.batch_padding = self._histogram(
             "batch_padding_ratio", "Share of a batch's tokens that is padding.", _SCORES
         )
+        self.out_of_memory = self._counter(
+            "batches_out_of_memory", "Batches that were too large for the device's memory, and were halved."
+        )
         self.in_flight = self._gauge("posts_in_flight", "Posts between intake and commit.")
         self.lag = self._gauge("consumer_lag_posts", "Records not yet read, by partition.", "partition")
         self.assigned_partitions = self._gauge("assigned_partitions", "Partitions this worker holds.")

@@ -195,16 +195,37 @@ class WorkerSettings(_Settings):
     max_in_flight: int = Field(
         512, ge=1, description="Posts between intake and commit; partitions are paused beyond it."
     )
+    max_in_flight_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1_048_576,
+        description="Memory for posts between intake and commit, about; partitions are paused beyond it.",
+    )
+    session_timeout_ms: int = Field(
+        45_000,
+        ge=6_000,
+        le=1_800_000,
+        description="Milliseconds without a sign of life until a worker's partitions go to others.",
+    )
     drain_timeout: float = Field(
         20,
         gt=0,
-        le=30,
-        description="Seconds to finish posts in flight at shutdown or rebalance; less than the session's 45.",
+        description="Seconds to finish and commit posts in flight at shutdown or rebalance; less than two "
+        "thirds of session_timeout_ms, for no sign of life is given meanwhile. Give a pod 15 more to end.",
     )
     metrics_host: str = Field("0.0.0.0", min_length=1, description="Address for metrics and health.")  # noqa: S104
     metrics_port: int = Field(
         9_400, ge=0, le=65_535, description="Port for /metrics and /health; 0 takes a free one."
     )
+
+    @model_validator(mode="after")
+    def _drains_within_the_session(self) -> WorkerSettings:
+        # Heartbeats come three times a session, the last one up to a third of it before the drain began.
+        if self.drain_timeout * 1_000 > self.session_timeout_ms * 2 / 3:
+            raise ValueError(
+                f"drain_timeout {self.drain_timeout:g} s is more than two thirds of session_timeout_ms "
+                f"{self.session_timeout_ms}: shorten the one or lengthen the other"
+            )
+        return self
 
 
 def _text(path: Path | None) -> str | None:

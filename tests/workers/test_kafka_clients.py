@@ -1,7 +1,12 @@
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing
 from time import monotonic
+from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.admin import MemberToRemove
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
 from tests.conftest import MakeTopics
 from workers import kafka_clients
@@ -23,3 +28,103 @@ def test_a_join_that_outlasts_many_polls_is_finished(
         while len(consumer.assignment()) < 4 and monotonic() < deadline:
             consumer.poll(timeout_ms=5)
         assert len(consumer.assignment()) == 4
+
+
+class Noted(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What a consumer was told of its partitions."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, list[int]]] = []
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self.told.append(("assigned", sorted(each.partition for each in assigned)))
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self.told.append(("revoked", sorted(each.partition for each in revoked)))
+
+    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
+        self.told.append(("lost", sorted(each.partition for each in lost)))
+
+
+class Group:
+    """Members of one group on a topic of two partitions."""
+
+    def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
+        self._settings, self._stack = settings, stack
+        self.topic = settings.kafka.input_topic
+
+    def join(self, name: str | None = None) -> tuple[KafkaConsumer, Noted]:
+        named = self._settings.model_copy(update={"group_instance_id": name})
+        consumer, noted = kafka_clients.group_consumer(named), Noted()
+        self._stack.callback(consumer.close, timeout_ms=1_000)
+        consumer.subscribe([self.topic], listener=noted)
+        return consumer, noted
+
+
+@pytest.fixture
+def group(kafka: KafkaCluster, make_topics: MakeTopics) -> Iterator[Group]:
+    (topic,) = make_topics("group", partitions=2)
+    settings = WorkerSettings(
+        kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, input_topic=topic), group_id=topic
+    )
+    with ExitStack() as stack:
+        yield Group(settings, stack)
+
+
+def poll_until(holds: Any, *consumers: KafkaConsumer) -> None:
+    deadline = monotonic() + 60
+    while not holds():
+        assert monotonic() < deadline
+        for consumer in consumers:
+            consumer.poll(timeout_ms=20)
+
+
+def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
+    kafka: KafkaCluster, group: Group
+) -> None:
+    consumer, noted = group.join()
+    partitions = [TopicPartition(group.topic, number) for number in range(2)]
+    poll_until(lambda: len(consumer.assignment()) == 2, consumer)
+    assert [consumer.position(each) for each in partitions] == [0, 0]
+
+    coordinator = consumer._coordinator
+    join, went = coordinator._do_join_and_sync_async, list[bool]()
+
+    async def join_too_late() -> Any:
+        # Between the decision to rejoin and its request: put out, and another has read on to 7.
+        if not went:
+            went.append(True)
+            admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+            with closing(admin):
+                member = consumer.group_metadata().member_id
+                admin.remove_group_members(group.topic, [MemberToRemove(member_id=member)])
+                moved = {each: OffsetAndMetadata(7, "", -1) for each in partitions}
+                admin.alter_group_offsets(group.topic, moved)
+        return await join()
+
+    coordinator._do_join_and_sync_async = join_too_late
+    coordinator.request_rejoin()
+    poll_until(lambda: noted.told.count(("assigned", [0, 1])) == 2, consumer)
+    assert noted.told == [("assigned", [0, 1]), ("lost", [0, 1]), ("assigned", [0, 1])]
+    poll_until(lambda: [consumer.position(each) for each in partitions] == [7, 7], consumer)
+
+
+def test_a_static_member_that_starts_again_in_time_disturbs_nobody(group: Group) -> None:
+    first, _ = group.join("pod-0")
+    second, noted = group.join("pod-1")
+    poll_until(lambda: {len(first.assignment()), len(second.assignment())} == {1}, first, second)
+    held, told = first.assignment(), list(noted.told)
+    first.close()
+    again, _ = group.join("pod-0")
+    poll_until(lambda: again.assignment() == held, again, second)
+    assert noted.told == told
+    assert len(second.assignment()) == 1
+
+
+def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> None:
+    first, _ = group.join("pod-0")
+    poll_until(lambda: len(first.assignment()) == 2, first)
+    second, _ = group.join("pod-0")
+    poll_until(lambda: len(second.assignment()) == 2, second)
+    with pytest.raises(kafka_clients.MemberReplaced):
+        poll_until(lambda: False, first, second)

@@ -25,10 +25,14 @@ class Checkpoint:
 
     A job leaves only by `committed` or `drop`: a commit that fails leaves everything in place, so that the
     next one carries it again and nothing needs to be read or computed twice.
+
+    Attributes:
+        weight: about how many bytes the jobs in it hold.
     """
 
     def __init__(self) -> None:
         self._jobs: dict[TopicPartition, deque[Job]] = {}
+        self.weight = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._jobs.values()))
@@ -36,6 +40,7 @@ class Checkpoint:
     def begin(self, job: Job) -> None:
         """Take in a job; jobs of one partition come in the order of their offsets."""
         self._jobs.setdefault(job.partition, deque()).append(job)
+        self.weight += job.weight
 
     def ready(self) -> Prefix:
         """What can be committed now."""
@@ -49,9 +54,12 @@ class Checkpoint:
         return Prefix(tuple(jobs), offsets)
 
     def committed(self, prefix: Prefix) -> None:
-        """Let go of what Kafka has taken."""
+        """Let go of what Kafka has taken; jobs of partitions dropped since then are gone already."""
         for job in prefix.jobs:
-            self._jobs[job.partition].popleft()
+            waiting = self._jobs.get(job.partition)
+            if waiting and waiting[0] is job:
+                waiting.popleft()
+                self.weight -= job.weight
 
     def unfinished(self, partitions: Iterable[TopicPartition]) -> bool:
         """Whether a job of these partitions is still under way."""
@@ -60,4 +68,4 @@ class Checkpoint:
     def drop(self, partitions: Iterable[TopicPartition]) -> None:
         """Forget partitions that are no longer ours; what still finishes for them goes nowhere."""
         for partition in partitions:
-            self._jobs.pop(partition, None)
+            self.weight -= sum(job.weight for job in self._jobs.pop(partition, ()))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from model.device import ran_out_of_memory, release_memory
 from model.inference import Tagging, TagRequest
 from schemas import DeadLetterReason, Stage
 from workers.metrics import Metrics
@@ -25,6 +26,10 @@ from workers.tagger.unworkable import Unworkable
 _log = structlog.get_logger(__name__)
 
 
+class EngineSick(Exception):
+    """The network fails on whatever it is given: the fault is the device's or the release's, no post's."""
+
+
 class Network(Protocol):
     """What the engine asks of a model release; `model.inference.Tagger` is one."""
 
@@ -33,6 +38,9 @@ class Network(Protocol):
 
     def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
         """Tag a batch: as many out as in."""
+
+    def warm_up(self) -> None:
+        """Run every part on posts that are known to be good."""
 
 
 class Engine:
@@ -63,16 +71,23 @@ class Engine:
         self._metrics = metrics
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
+        self._sickness: EngineSick | None = None
         self._thread = Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    @property
-    def running(self) -> bool:
-        """Whether the thread lives."""
-        return self._thread.is_alive()
+    def check(self) -> None:
+        """Look whether the engine is well.
+
+        Raises:
+            EngineSick: it has ended; posts that it had taken stay unfinished.
+        """
+        if self._sickness is not None:
+            raise self._sickness
+        if not self._thread.is_alive():
+            raise EngineSick("its thread has ended")
 
     def submit(self, job: Job) -> None:
         """Hand over a job that has its text and its pictures; from any thread, returns at once."""
@@ -92,7 +107,11 @@ class Engine:
                 continue
             plan = next_batch(self._waiting, self._rule, monotonic())
             if isinstance(plan, Batch):
-                self._work(self._take(plan))
+                try:
+                    self._work(self._take(plan))
+                except EngineSick as sickness:
+                    self._sickness = sickness
+                    return
                 patience = 0.0
             else:
                 patience = plan.seconds
@@ -115,22 +134,46 @@ class Engine:
         return jobs
 
     def _work(self, batch: list[Job]) -> None:
-        """Tag a batch; where that fails, halve it until the post at fault stands alone."""
+        """Tag a batch; where that fails, halve it until the post at fault stands alone.
+
+        Raises:
+            EngineSick: the network fails on known good posts as well.
+        """
         try:
             self._describe(batch)
             taggings = self._tag(batch)
-        except Exception:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                self._work(batch[:middle])
-                self._work(batch[middle:])
-                return
-            _log.exception("the model failed on a post", source=batch[0].source.model_dump())
-            batch[0].failure = Unworkable(
-                DeadLetterReason.MODEL_FAILED, Stage.ENGINE, "The model failed on this post."
-            )
-            self._finished(batch[0])
+        except Exception as error:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
+            too_large = ran_out_of_memory(error)
+            if not too_large and len(batch) == 1:
+                _log.exception("the model failed on a post", source=batch[0].source.model_dump())
+        else:
+            self._finish(batch, taggings)
             return
+        # Out here nothing of the failed attempt is held any more by its traceback.
+        if too_large:
+            self._metrics.out_of_memory.inc()
+            release_memory()
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            self._work(batch[:middle])
+            self._work(batch[middle:])
+            return
+        self._rule_out_sickness()
+        message = (
+            "This post needs more memory than the model's device has."
+            if too_large
+            else "The model failed on this post."
+        )
+        batch[0].failure = Unworkable(DeadLetterReason.MODEL_FAILED, Stage.ENGINE, message)
+        self._finished(batch[0])
+
+    def _rule_out_sickness(self) -> None:
+        try:
+            self._network.warm_up()
+        except Exception as error:
+            raise EngineSick("the model fails on known good posts too") from error
+
+    def _finish(self, batch: Sequence[Job], taggings: Sequence[Tagging]) -> None:
         for job, tagging in zip(batch, taggings, strict=True):
             # Up to 800 KB a post that nobody needs until its commit.
             job.pictures = tuple(replace(picture, features=None) for picture in job.pictures)

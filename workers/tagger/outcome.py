@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -54,6 +55,21 @@ class Outcomes:
             f"{self._topics.dead_letter_topic} takes: read it at its source."
         )
         return self._dead_letter(job, failure, note, omitted_bytes=letter.size)
+
+    def take_less(self, record: Outgoing) -> bool:
+        """Note that a record was too large after all: its topic's limit was lowered since the start.
+
+        Returns:
+            Whether that helps: what is made of its job now is smaller.
+        """
+        limits, below = self._limits, record.size - 1
+        if record.topic == self._topics.output_topic and below < limits.output:
+            self._limits = replace(limits, output=below)
+        elif record.topic == self._topics.dead_letter_topic and below < limits.dead_letter:
+            self._limits = replace(limits, dead_letter=below)
+        else:
+            return False
+        return True
 
     def count(self, job: Job) -> None:
         """Count a job that is committed."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from types import FrameType
 from typing import Final
 
 import structlog
-from kafka.errors import CorruptRecordError, KafkaError
+from kafka import KafkaProducer
+from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
 
 from model.config import GateKind
 from model.inference import Tagger
@@ -18,11 +19,19 @@ from model.release import ReleaseError
 from schemas import ReleaseName
 from workers import kafka_clients, logs
 from workers.errors import SetupError
+from workers.kafka_clients import MemberReplaced
 from workers.metrics import Metrics
 from workers.settings import Delivery, ModelSettings, WorkerSettings
+from workers.tagger.engine import EngineSick
 from workers.tagger.health import Health, HealthServer
 from workers.tagger.outcome import Outcomes
-from workers.tagger.publisher import PlainPublisher, Publisher, PublisherLost, TransactionalPublisher
+from workers.tagger.publisher import (
+    PlainPublisher,
+    Publisher,
+    PublisherLost,
+    RecordTooLarge,
+    TransactionalPublisher,
+)
 from workers.tagger.worker import Worker
 from workers.topics import require_topics
 
@@ -48,21 +57,8 @@ def serve(settings: WorkerSettings) -> None:
             worker = _assemble(settings, stack)
             _stop_on_signals(worker)
             worker.run()
-    except CorruptRecordError as error:
-        raise SetupError(
-            f"kafka-python can't read a record of {settings.kafka.input_topic}, such as one with a header "
-            f"key that is not UTF-8; put the offsets of the group {settings.group_id} behind it by "
-            "kafka-consumer-groups --reset-offsets, then start the worker again"
-        ) from error
-    except KafkaError as error:
-        if isinstance(error.__cause__, PublisherLost):
-            raise _lost(error.__cause__) from error
-        raise SetupError(
-            f"Kafka refuses this worker ({type(error).__name__}); what it had not committed is read again: "
-            "check the brokers, the worker's rights and its --transaction-timeout-ms, then start it again"
-        ) from error
-    except PublisherLost as error:
-        raise _lost(error) from error
+    except (EngineSick, KafkaError, MemberReplaced, PublisherLost, RecordTooLarge) as error:
+        raise _told(error, settings) from error
     _log.info("the worker has stopped")
 
 
@@ -78,11 +74,11 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
     release = ReleaseName(name=tagger.name, version=tagger.version)
     metrics.release.info({"name": release.name, "version": release.version})
     consumer = kafka_clients.group_consumer(settings)
-    stack.callback(consumer.close)
+    stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
     producer = kafka_clients.publishing_producer(settings)
-    stack.callback(producer.close, timeout=_CLOSE_SECONDS)
+    stack.callback(_close_producer, producer)
     publisher: Publisher = (
-        TransactionalPublisher(producer, consumer)
+        TransactionalPublisher(producer)
         if settings.delivery is Delivery.EXACTLY_ONCE
         else PlainPublisher(producer, consumer)
     )
@@ -98,8 +94,46 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
     )
 
 
-def _lost(error: PublisherLost) -> SetupError:
-    return SetupError(f"this worker can't go on: {error}; start it again if that was not meant")
+def _told(error: Exception, settings: WorkerSettings) -> SetupError:
+    """The end of a worker in one sentence."""
+    # What a rebalance's listener raises, kafka-python wraps.
+    if isinstance(error.__cause__, EngineSick | PublisherLost | RecordTooLarge):
+        error = error.__cause__
+    match error:
+        case PublisherLost() | MemberReplaced() | FencedInstanceIdError():
+            says = f"this worker can't go on: {_lost(error)}: start it again if no other is in its place"
+        case EngineSick():
+            says = (
+                f"{error}, so no post is blamed: check the device ({settings.model.device}) and the release "
+                f"({settings.model.release}), then start the worker again"
+            )
+        case RecordTooLarge():
+            says = f"{error}, not even of a dead letter without its bytes: raise its max.message.bytes"
+        case CorruptRecordError():
+            topic, group = settings.kafka.input_topic, settings.group_id
+            says = (
+                f"the broker gives out a damaged record of {topic}, which points to its disk: if no replica "
+                f"has it whole, put the offsets of the group {group} behind it by kafka-consumer-groups "
+                "--reset-offsets, then start the worker again"
+            )
+        case _:
+            says = (
+                f"Kafka refuses this worker ({type(error).__name__}): check the brokers, the worker's rights "
+                "and its --transaction-timeout-ms, then start it again"
+            )
+    return SetupError(f"{says}; what was not committed is read again")
+
+
+def _lost(error: Exception) -> str:
+    if isinstance(error, PublisherLost):
+        return str(error)
+    return "another worker with the same group instance id has started"
+
+
+def _close_producer(producer: KafkaProducer) -> None:
+    # While the broker is away nothing can be flushed, and nothing need be: it wasn't committed.
+    with suppress(KafkaTimeoutError):
+        producer.close(timeout=_CLOSE_SECONDS)
 
 
 def load_tagger(settings: ModelSettings, *, gate: GateKind | None = None) -> Tagger:

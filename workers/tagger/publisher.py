@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import current_thread
-from typing import Protocol
+from threading import Event
+from typing import Final, NoReturn, Protocol
 
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError
+from kafka.errors import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RetriableError,
+    UnsupportedForMessageFormatError,
+    UnsupportedVersionError,
+)
 from kafka.producer.future import FutureRecordMetadata
+from kafka.structs import ConsumerGroupMetadata
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from workers.outgoing import Outgoing
+
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+# What waiting doesn't mend: rights, and brokers or topics that don't know what we need.
+_PERMANENT: Final = (
+    AuthorizationError,
+    PolicyViolationError,
+    UnsupportedForMessageFormatError,
+    UnsupportedVersionError,
+)
+_OTHER_STARTED: Final = "another worker with the same group instance id has started"
+_LOOK_SECONDS: Final = 0.02
 
 
 class CommitFailed(Exception):
     """Nothing of this commit counts; the same jobs may be committed again."""
+
+
+class RecordTooLarge(CommitFailed):
+    """Nothing counts, and the same again would fail: the broker does not take this record."""
+
+    def __init__(self, record: Outgoing) -> None:
+        super().__init__(f"{record.topic} takes no record of {record.size} bytes")
+        self.record: Final = record
 
 
 class PublisherLost(Exception):
@@ -24,29 +55,43 @@ class PublisherLost(Exception):
 class Publisher(Protocol):
     """A way to commit, by the delivery that the settings ask for."""
 
-    def commit(self, records: Sequence[tuple[Outgoing, int]], offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(
+        self,
+        records: Sequence[tuple[Outgoing, int]],
+        offsets: Mapping[TopicPartition, int],
+        member: ConsumerGroupMetadata,
+    ) -> None:
         """Produce each record, given with its input partition, and commit the offsets.
 
         Raises:
             CommitFailed: nothing counts; try again.
+            RecordTooLarge: nothing counts; try again with something smaller in this record's place.
             PublisherLost: this process must end.
+            kafka.errors.KafkaError: this process must end; trying again can't help.
         """
+
+    def hurry(self) -> None:
+        """Don't wait for offsets: a rebalance is on, whose thread would have to send them."""
 
 
 class TransactionalPublisher:
     """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447)."""
 
-    def __init__(self, producer: KafkaProducer, consumer: KafkaConsumer) -> None:
-        """Take a transactional producer and the group's consumer; both belong to the calling thread.
+    def __init__(self, producer: KafkaProducer) -> None:
+        """Take a transactional producer.
 
         Raises:
             kafka.errors.KafkaError: the transaction coordinator can't be had.
         """
         self._producer = producer
-        self._consumer = consumer
         producer.init_transactions()
 
-    def commit(self, records: Sequence[tuple[Outgoing, int]], offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(
+        self,
+        records: Sequence[tuple[Outgoing, int]],
+        offsets: Mapping[TopicPartition, int],
+        member: ConsumerGroupMetadata,
+    ) -> None:
         """Commit in one transaction.
 
         1. begin
@@ -55,54 +100,107 @@ class TransactionalPublisher:
         4. commit; the broker answers once all records are written
         5. on any error: abort, so that no reader with `read_committed` sees a part of it
         """
+        if member.generation_id < 0:
+            # Without a generation the broker takes the offsets of anybody, as it did before KIP-447.
+            raise CommitFailed("the group has put this member out")
+        futures: list[FutureRecordMetadata] = []
         try:
             self._producer.begin_transaction()
             for record, partition in records:
-                _send(self._producer, record, partition)
-            self._producer.send_offsets_to_transaction(_positions(offsets), self._consumer.group_metadata())
+                futures.append(_send(self._producer, record, partition))
+            self._producer.send_offsets_to_transaction(_positions(offsets), member)
             self._producer.commit_transaction()
         except KafkaError as error:
-            self._abort(error)
+            self._abort()
+            _explain(error, records, futures)
 
-    def _abort(self, cause: KafkaError) -> None:
+    def hurry(self) -> None:
+        """Nothing: a transaction needs no thread but its producer's."""
+
+    def _abort(self) -> None:
         try:
             self._producer.abort_transaction()
         except KafkaError as error:
             raise PublisherLost(
-                "the producer can't go on; another worker with the same transactional id may have started"
+                "its producer can't go on: another worker with the same transactional id has started, or the "
+                "broker gave up a transaction that was longer under way than --transaction-timeout-ms"
             ) from error
         # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.
         self._producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
-        raise CommitFailed(type(cause).__name__) from cause
 
 
 class PlainPublisher:
     """At least once: all records acknowledged first, the offsets committed after."""
 
     def __init__(self, producer: KafkaProducer, consumer: KafkaConsumer) -> None:
-        """Take an idempotent producer and the group's consumer; both belong to the calling thread."""
+        """Take an idempotent producer and the group's consumer."""
         self._producer = producer
         self._consumer = consumer
-        self._owner = current_thread()
+        self._hurried = Event()
 
-    def commit(self, records: Sequence[tuple[Outgoing, int]], offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(
+        self,
+        records: Sequence[tuple[Outgoing, int]],
+        offsets: Mapping[TopicPartition, int],
+        member: ConsumerGroupMetadata,
+    ) -> None:
         """Wait until every record is acknowledged by the in-sync replicas, then commit the offsets.
 
-        In a rebalance the call comes on kafka-python's own thread, which can't wait for itself: the offsets
-        are then sent ahead of the member's next request, and if they are refused some posts come twice.
+        In a rebalance kafka-python's own thread is held and can't be waited for: the offsets are then sent
+        ahead of the member's next request, and if they are refused some posts come twice.
         """
+        del member  # The consumer sends its own; a stale one costs a repetition at most.
+        futures: list[FutureRecordMetadata] = []
         try:
-            futures = [_send(self._producer, record, partition) for record, partition in records]
+            for record, partition in records:
+                futures.append(_send(self._producer, record, partition))
             for future in futures:
                 future.get()
-            if current_thread() is self._owner:
-                self._consumer.commit(_positions(offsets))
-            else:
-                self._consumer.commit_async(_positions(offsets))
+            self._commit_offsets(offsets)
         except FencedInstanceIdError as error:
-            raise PublisherLost("another worker with the same group instance id has started") from error
+            raise PublisherLost(_OTHER_STARTED) from error
         except KafkaError as error:
-            raise CommitFailed(type(error).__name__) from error
+            _explain(error, records, futures)
+        finally:
+            self._hurried.clear()
+
+    def hurry(self) -> None:
+        """Let the commit under way end once its offsets are on their way."""
+        self._hurried.set()
+
+    @retry(
+        retry=retry_if_exception_type(RetriableError),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
+        stop=stop_after_delay(30),
+        reraise=True,
+    )
+    def _commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        answered = Event()
+        sent = self._consumer.commit_async(_positions(offsets))
+        sent.add_both(lambda _: answered.set())
+        while not answered.wait(_LOOK_SECONDS):
+            if self._hurried.is_set():
+                return
+        if sent.failed():
+            raise sent.exception
+
+
+def _explain(
+    error: KafkaError, records: Sequence[tuple[Outgoing, int]], futures: Sequence[FutureRecordMetadata]
+) -> NoReturn:
+    """Raise what a failed commit means; what befell its records says more than the error that ended it."""
+    causes = [(None if not future.failed() else future.exception) for future in futures]
+    if len(futures) < len(records):
+        causes.append(error)
+    for (record, _), cause in zip(records, causes, strict=False):
+        if isinstance(cause, _TOO_LARGE):
+            raise RecordTooLarge(record) from cause
+    for cause in (error, *causes):
+        if isinstance(cause, FencedInstanceIdError):
+            raise PublisherLost(_OTHER_STARTED) from error
+        if isinstance(cause, _PERMANENT):
+            raise cause
+    raise CommitFailed(type(error).__name__) from error
 
 
 def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:

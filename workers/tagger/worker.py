@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from functools import partial
 from queue import Empty, SimpleQueue
+from random import uniform
 from threading import Event
 from time import monotonic
 from typing import Final
@@ -13,13 +15,15 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.structs import MemberState
 
 from model.inference import Tagger
 from schemas import DeadLetterReason, Source, Stage
+from workers.kafka_clients import in_touch
 from workers.metrics import Metrics
 from workers.settings import WorkerSettings
+from workers.tagger.bounded_poll import BoundedPoll, record_bytes
 from workers.tagger.checkpoint import Checkpoint
+from workers.tagger.committer import Committer
 from workers.tagger.engine import Engine
 from workers.tagger.health import Health
 from workers.tagger.intake import read_post
@@ -27,13 +31,17 @@ from workers.tagger.job import Job
 from workers.tagger.outcome import Outcomes
 from workers.tagger.pictures.picture import Picture
 from workers.tagger.pictures.service import PictureService
-from workers.tagger.publisher import CommitFailed, Publisher
+from workers.tagger.publisher import CommitFailed, Publisher, RecordTooLarge
 from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
 
 _POLL_MS: Final = 20
 _LOOK_SECONDS: Final = 0.25
+# What a commit may take of the time in which partitions must be given up.
+_COMMIT_SHARE: Final = 0.25
+# Commits that fail again and again come ever more seldom, up to this.
+_SELDOM_SECONDS: Final = 5.0
 # Partitions that were paused at the limit start again once this share of it is free.
 _RESUME_SHARE: Final = 0.75
 
@@ -42,7 +50,8 @@ class Worker:
     """Reads posts, sees them through the stages and commits their results.
 
     One thread, the caller of `run`, owns the Kafka clients: it polls, hands on, collects what is finished
-    and commits. Polling goes on while partitions are paused, so that the membership never lapses.
+    and has it committed. Polling goes on while partitions are paused and while a commit is under way, so
+    that the membership never lapses.
     """
 
     def __init__(
@@ -60,15 +69,18 @@ class Worker:
         self._settings = settings
         self._tagger = tagger
         self._consumer = consumer
-        self._publisher = publisher
+        self._poll = BoundedPoll(consumer)
+        self._committer = Committer(publisher, metrics)
         self._outcomes = outcomes
         self._metrics = metrics
         self._health = health
         self._checkpoint = Checkpoint()
+        self._unopened: deque[ConsumerRecord] = deque()
         self._finished: SimpleQueue[Job] = SimpleQueue()
         self._read: dict[TopicPartition, int] = {}
         self._under_way = 0
-        self._last_commit = monotonic()
+        self._next_commit = monotonic()
+        self._failed_commits = 0
         self._last_look = 0.0
         self._stopping = Event()
         self._pictures = PictureService(
@@ -99,6 +111,10 @@ class Worker:
 
         Raises:
             workers.tagger.publisher.PublisherLost: another worker has taken this one's place.
+            workers.tagger.publisher.RecordTooLarge: not even the smallest dead letter is taken.
+            workers.tagger.engine.EngineSick: the model fails whatever the post.
+            workers.kafka_clients.MemberReplaced: another worker has this one's group instance id.
+            kafka.errors.KafkaError: Kafka refuses something, or a listener has raised one of these.
         """
         self._pictures.start()
         self._engine.start()
@@ -110,6 +126,7 @@ class Worker:
             while not self._stopping.is_set():
                 self._turn()
             # What does not finish in time is read again by the partition's next owner.
+            self._unopened.clear()
             self._drain(self._consumer.assignment())
         finally:
             # From here on nothing is drained or committed, also not when the consumer's close revokes.
@@ -119,12 +136,15 @@ class Worker:
 
     def _turn(self) -> None:
         self._health.turned = monotonic()
-        for records in self._consumer.poll(timeout_ms=_POLL_MS, max_records=self._room()).values():
-            for record in records:
-                self._take_in(record)
+        self._unopened.extend(
+            self._poll(timeout_ms=_POLL_MS, max_records=self._room(), max_bytes=self._room_bytes())
+        )
+        # A long text takes a hundred times its record's bytes once it is prepared.
+        while self._unopened and self._room_bytes() > 0:
+            self._take_in(self._unopened.popleft())
         self._collect()
-        if not self._engine.running:
-            raise RuntimeError("the engine's thread has ended")
+        self._engine.check()
+        self._settle()
         if self._commit_is_due():
             self._commit()
         if self._health.turned - self._last_look >= _LOOK_SECONDS:
@@ -134,35 +154,45 @@ class Worker:
     def _room(self) -> int:
         return max(1, self._settings.max_in_flight - self._in_flight)
 
+    def _room_bytes(self) -> int:
+        return self._settings.max_in_flight_bytes - self._checkpoint.weight
+
     @property
     def _in_flight(self) -> int:
         # A job of a partition that was taken from us is out of the checkpoint, yet still in the stages.
-        return max(len(self._checkpoint), self._under_way)
+        return max(len(self._checkpoint), self._under_way) + len(self._unopened)
+
+    @property
+    def _full(self) -> bool:
+        return self._in_flight >= self._settings.max_in_flight or self._room_bytes() <= 0
 
     def _take_in(self, record: ConsumerRecord) -> None:
         source = Source(topic=record.topic, partition=record.partition, offset=record.offset)
-        job = Job(source, record.key, record.value, record.headers)
+        job = Job(source, record.key, record.value, record.headers, record_bytes(record))
         self._read[job.partition] = record.offset + 1
         self._metrics.posts_received.inc()
+        self._prepare(job)
         self._checkpoint.begin(job)
-        try:
-            with self._metrics.stage("intake"):
-                job.post = read_post(record.value)
-                job.text = self._tagger.prepare(job.post.text)
-        except Unworkable as failure:
-            job.failure = failure
-            return
-        except Exception:  # noqa: BLE001 - one post may not end the worker, whatever it does to the tokenizer
-            _log.exception("a post could not be prepared", source=source.model_dump())
-            job.failure = Unworkable(
-                DeadLetterReason.MODEL_FAILED, Stage.INTAKE, "The model could not prepare this post's text."
-            )
+        if job.post is None or job.failure is not None:
             return
         self._under_way += 1
         if urls := job.post.pictures:
             self._pictures.submit(urls, partial(self._illustrated, job))
         else:
             self._engine.submit(job)
+
+    def _prepare(self, job: Job) -> None:
+        try:
+            with self._metrics.stage("intake"):
+                job.post = read_post(job.value)
+                job.text = self._tagger.prepare(job.post.text)
+        except Unworkable as failure:
+            job.failure = failure
+        except Exception:  # noqa: BLE001 - one post may not end the worker, whatever it does to the tokenizer
+            _log.exception("a post could not be prepared", source=job.source.model_dump())
+            job.failure = Unworkable(
+                DeadLetterReason.MODEL_FAILED, Stage.INTAKE, "The model could not prepare this post's text."
+            )
 
     def _illustrated(self, job: Job, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures
@@ -178,26 +208,37 @@ class Worker:
             return
 
     def _commit_is_due(self) -> bool:
-        waited = (monotonic() - self._last_commit) * 1_000
-        return (
-            waited >= self._settings.commit_interval_ms
-            or len(self._checkpoint) >= self._settings.max_in_flight
-        )
+        if self._committer.busy:
+            return False
+        now = monotonic()
+        return now >= self._next_commit or (self._full and not self._failed_commits)
 
     def _commit(self) -> None:
-        """Publish and commit every finished prefix; one that fails is tried again with the next."""
-        self._last_commit = monotonic()
+        """Begin to publish and commit every finished prefix; one that fails is tried again with the next."""
+        self._next_commit = monotonic() + self._settings.commit_interval_ms / 1_000
         prefix = self._checkpoint.ready()
         if not prefix.jobs:
             return
         records = [(self._outcomes.record(job), job.source.partition) for job in prefix.jobs]
+        self._committer.begin(prefix, records, self._consumer.group_metadata())
+
+    def _settle(self, timeout: float = 0.0) -> None:
+        """Count in what was committed, waiting at most `timeout` seconds for the commit under way."""
         try:
-            with self._metrics.stage("commit"):
-                self._publisher.commit(records, prefix.offsets)
+            prefix = self._committer.settle(timeout)
         except CommitFailed as error:
             self._metrics.commits.labels("failed").inc()
-            _log.warning("a commit failed and will be tried again", error=str(error), posts=len(prefix.jobs))
+            if isinstance(error, RecordTooLarge) and not self._outcomes.take_less(error.record):
+                raise
+            self._failed_commits += 1
+            # Jitter, so that workers which failed together don't come back together.
+            seldom = min(_SELDOM_SECONDS, 0.1 * 2**self._failed_commits)
+            self._next_commit = monotonic() + uniform(0, seldom)  # noqa: S311
+            _log.warning("a commit failed and will be tried again", error=str(error))
             return
+        if prefix is None:
+            return
+        self._failed_commits = 0
         self._metrics.commits.labels("committed").inc()
         self._checkpoint.committed(prefix)
         for job in prefix.jobs:
@@ -205,16 +246,20 @@ class Worker:
 
     def _press_back(self) -> None:
         paused = self._consumer.paused()
-        if self._in_flight >= self._settings.max_in_flight:
+        if self._full:
             self._consumer.pause(*(self._consumer.assignment() - paused))
-        elif paused and self._in_flight <= _RESUME_SHARE * self._settings.max_in_flight:
+        elif (
+            paused
+            and self._in_flight <= _RESUME_SHARE * self._settings.max_in_flight
+            and self._checkpoint.weight <= _RESUME_SHARE * self._settings.max_in_flight_bytes
+        ):
             self._consumer.resume(*paused)
         self._metrics.paused.set(bool(self._consumer.paused()))
 
     def _observe(self) -> None:
         self._last_look = self._health.turned
         assignment = self._consumer.assignment()
-        self._health.member = self._consumer.group_metadata().state == MemberState.STABLE
+        self._health.member = in_touch(self._consumer)
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
         for partition in assignment:
@@ -222,13 +267,28 @@ class Worker:
             if end is not None and read is not None:
                 self._metrics.lag.labels(str(partition.partition)).set(max(0, end - read))
 
-    def _drain(self, partitions: Collection[TopicPartition]) -> None:
+    def _drain(self, partitions: Collection[TopicPartition], *, in_rebalance: bool = False) -> None:
         """Finish and commit what is in flight for these partitions, as far as the budget of time goes."""
-        deadline = monotonic() + self._settings.drain_timeout
-        while self._checkpoint.unfinished(partitions) and (left := deadline - monotonic()) > 0:
+        budget = self._settings.drain_timeout
+        deadline = monotonic() + budget
+        finish_by = deadline - _COMMIT_SHARE * budget
+        while self._checkpoint.unfinished(partitions) and (left := finish_by - monotonic()) > 0:
             self._health.turned = monotonic()
             self._collect(timeout=min(left, 0.1))
-        self._commit()
+        self._await_commit(deadline, in_rebalance=in_rebalance)
+        if not self._committer.busy:
+            self._commit()
+            self._await_commit(deadline, in_rebalance=in_rebalance)
+        if self._committer.busy:
+            # Whether it counts is the broker's to say; until then nobody reads on from these partitions.
+            _log.warning("Kafka has not answered a commit in time", seconds=budget)
+
+    def _await_commit(self, deadline: float, *, in_rebalance: bool) -> None:
+        while self._committer.busy and (left := deadline - monotonic()) > 0:
+            self._health.turned = monotonic()
+            if in_rebalance:
+                self._committer.hurry()
+            self._settle(timeout=min(left, 0.1))
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Hold new partitions back while the others are paused.
@@ -241,7 +301,8 @@ class Worker:
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish and commit partitions that go to another worker, then forget them."""
-        self._drain(partitions)
+        self._leave_unopened(partitions)
+        self._drain(partitions, in_rebalance=True)
         self._forget(partitions)
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
@@ -249,10 +310,18 @@ class Worker:
         self._forget(partitions)
 
     def _forget(self, partitions: Collection[TopicPartition]) -> None:
+        self._leave_unopened(partitions)
         self._checkpoint.drop(partitions)
         for partition in partitions:
             if self._read.pop(partition, None) is not None:
                 self._metrics.lag.remove(str(partition.partition))
+
+    def _leave_unopened(self, partitions: Collection[TopicPartition]) -> None:
+        self._unopened = deque(
+            record
+            for record in self._unopened
+            if TopicPartition(record.topic, record.partition) not in partitions
+        )
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]

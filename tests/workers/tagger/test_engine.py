@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
 from model.inference import PreparedText, Tagger, Tagging, TagRequest
 from schemas import DeadLetterReason, ImageStatus, Source
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
-from workers.tagger.engine import Engine
+from workers.tagger.engine import Engine, EngineSick
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
 
@@ -23,6 +25,7 @@ class Faulty:
     def __init__(self) -> None:
         self.described: list[int] = []
         self.seen: set[float] = set()
+        self.warmed = 0
 
     def describe(self, pixels: npt.NDArray[np.uint8]) -> Features:
         self.described.append(len(pixels))
@@ -34,6 +37,28 @@ class Faulty:
             raise RuntimeError("a library's own words about http://user:secret@host")
         return [Tagging((), tuple(0.5 for _ in request.pictures)) for request in requests]
 
+    def warm_up(self) -> None:
+        self.warmed += 1
+
+
+class Small(Faulty):
+    """A network on a device whose memory holds two posts at a time; an endless post never fits."""
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        if len(requests) > 2 or any(request.text.text == POISON for request in requests):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().tag(requests)
+
+
+class Dead(Faulty):
+    """A network whose device is gone: it fails on everything, as CUDA does after an illegal access."""
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def warm_up(self) -> None:
+        self.tag([])
+
 
 class Bench:
     """An engine around a network, and what comes out of it."""
@@ -41,12 +66,13 @@ class Bench:
     def __init__(self, network: Any, rule: BatchSettings) -> None:
         self.finished: SimpleQueue[Job] = SimpleQueue()
         self.remembered: list[str] = []
+        self.metrics = Metrics()
         self.engine = Engine(
             network,
             rule,
             finished=self.finished.put,
             remember=lambda content, _: self.remembered.append(content),
-            metrics=Metrics(),
+            metrics=self.metrics,
         )
         self.engine.start()
 
@@ -102,6 +128,52 @@ def test_the_engine_goes_on_after_a_poisoned_post(bench: Bench, prepare: Any) ->
         bench.engine.submit(job(prepare(POISON if offset < 8 else "well"), offset))
     done = bench.collect(16)
     assert sum(each.failure is None for each in done) == 8
+
+
+def test_a_batch_too_large_for_the_device_is_halved_and_nobody_is_poison(prepare: Any) -> None:
+    small = Bench(Small(), BatchSettings(batch_posts=8, batch_wait_ms=5_000))
+    for offset in range(8):
+        small.engine.submit(job(prepare(f"post {offset}"), offset))
+    assert all(each.tagging is not None and each.failure is None for each in small.collect(8))
+    assert small.metrics.registry.get_sample_value("rpbert_batches_out_of_memory_total") == 3
+    small.engine.close()
+
+
+def test_a_post_that_never_fits_the_device_fails_alone(prepare: Any) -> None:
+    small = Bench(Small(), BatchSettings(batch_posts=2, batch_wait_ms=5_000))
+    small.engine.submit(job(prepare("well"), 0))
+    small.engine.submit(job(prepare(POISON), 1))
+    done = {each.source.offset: each for each in small.collect(2)}
+    assert done[0].tagging is not None
+    assert done[1].failure is not None
+    assert "memory" in done[1].failure.message
+    small.engine.check()
+    small.engine.close()
+
+
+def test_a_dead_device_ends_the_engine_and_blames_no_post(prepare: Any) -> None:
+    dead = Bench(Dead(), BatchSettings(batch_posts=8, batch_wait_ms=5_000))
+    jobs = [job(prepare(f"post {offset}"), offset) for offset in range(8)]
+    for each in jobs:
+        dead.engine.submit(each)
+
+    @retry(retry=retry_if_not_exception_type(EngineSick), stop=stop_after_delay(20), wait=wait_fixed(0.05))
+    def look() -> None:
+        dead.engine.check()
+        raise AssertionError("the engine still runs")
+
+    with pytest.raises(EngineSick):
+        look()
+    assert dead.finished.empty()
+    assert not any(each.finished for each in jobs)
+    dead.engine.close()
+
+
+def test_only_a_post_that_failed_alone_is_doubted(bench: Bench, faulty: Faulty, prepare: Any) -> None:
+    for offset in range(8):
+        bench.engine.submit(job(prepare(POISON if offset == 5 else f"post {offset}"), offset))
+    bench.collect(8)
+    assert faulty.warmed == 1
 
 
 def test_a_picture_of_several_posts_is_computed_once(bench: Bench, faulty: Faulty, prepare: Any) -> None:

@@ -1,16 +1,23 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
+from random import randbytes
 from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove
-from kafka.structs import MemberState
+from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from workers import kafka_clients
 from workers.outgoing import Outgoing
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
-from workers.tagger.publisher import CommitFailed, PlainPublisher, PublisherLost, TransactionalPublisher
+from workers.tagger.publisher import (
+    CommitFailed,
+    PlainPublisher,
+    PublisherLost,
+    RecordTooLarge,
+    TransactionalPublisher,
+)
 
 
 class Member:
@@ -21,7 +28,7 @@ class Member:
         stack.callback(self.consumer.close)
         producer = kafka_clients.publishing_producer(settings)
         self.publisher: Any = (
-            TransactionalPublisher(producer, self.consumer)
+            TransactionalPublisher(producer)
             if settings.delivery is Delivery.EXACTLY_ONCE
             else PlainPublisher(producer, self.consumer)
         )
@@ -32,6 +39,9 @@ class Member:
     def join(self) -> None:
         while not self.consumer.assignment():
             self.consumer.poll(timeout_ms=100)
+
+    def commit(self, records: Any, offsets: Any) -> None:
+        self.publisher.commit(records, offsets, self.consumer.group_metadata())
 
     def record(self, value: bytes) -> Outgoing:
         return Outgoing(self.settings.kafka.output_topic, b"key", value, [])
@@ -88,7 +98,7 @@ def test_records_and_offsets_are_there_after_a_commit(
 ) -> None:
     member = Member(settings.model_copy(update={"delivery": delivery}), stack)
     member.join()
-    member.publisher.commit([(member.record(b"a"), 0), (member.record(b"b"), 1)], {member.input: 5})
+    member.commit([(member.record(b"a"), 0), (member.record(b"b"), 1)], {member.input: 5})
     assert sorted(read(settings)) == [(0, b"a"), (1, b"b")]
     assert member.consumer.committed(member.input) == 5
 
@@ -100,9 +110,9 @@ def test_a_refused_commit_shows_nothing_and_the_next_one_goes_through(
     member.join()
     impossible = Outgoing(settings.kafka.output_topic, None, b"x" * 40_000_000, [])
     with pytest.raises(CommitFailed):
-        member.publisher.commit([(member.record(b"half"), 0), (impossible, 0)], {member.input: 5})
+        member.commit([(member.record(b"half"), 0), (impossible, 0)], {member.input: 5})
     assert member.consumer.committed(member.input) is None
-    member.publisher.commit([(member.record(b"whole"), 0)], {member.input: 6})
+    member.commit([(member.record(b"whole"), 0)], {member.input: 6})
     assert read(settings) == [(0, b"whole")]
     assert member.consumer.committed(member.input) == 6
 
@@ -111,13 +121,13 @@ def test_a_worker_with_the_same_name_fences_the_older(settings: WorkerSettings, 
     named = settings.model_copy(update={"group_instance_id": "pod-0"})
     first = Member(named, stack)
     first.join()
-    first.publisher.commit([(first.record(b"first"), 0)], {first.input: 1})
+    first.commit([(first.record(b"first"), 0)], {first.input: 1})
     # As after a kill: the pod comes back under its name while the old process may still run.
     kafka_producer = kafka_clients.publishing_producer(named)
     stack.callback(kafka_producer.close)
     kafka_producer.init_transactions()
     with pytest.raises(PublisherLost):
-        first.publisher.commit([(first.record(b"zombie"), 0)], {first.input: 2})
+        first.commit([(first.record(b"zombie"), 0)], {first.input: 2})
     assert read(settings) == [(0, b"first")]
 
 
@@ -129,24 +139,47 @@ def test_a_member_that_was_put_out_commits_nothing(settings: WorkerSettings, sta
     put_out = member.consumer.group_metadata().member_id
     admin.remove_group_members(settings.group_id, [MemberToRemove(member_id=put_out)])
     with pytest.raises(CommitFailed):
-        member.publisher.commit([(member.record(b"late"), 0)], {member.input: 3})
+        member.commit([(member.record(b"late"), 0)], {member.input: 3})
     assert read(settings) == []
 
     # Nor do the refused offsets slip into the next commit, when the member has come back.
     while (now := member.consumer.group_metadata()).state != MemberState.STABLE or now.member_id == put_out:
         member.consumer.poll(timeout_ms=100)
     other = TopicPartition(settings.kafka.input_topic, 1)
-    member.publisher.commit([(member.record(b"back"), 1)], {other: 7})
+    member.commit([(member.record(b"back"), 1)], {other: 7})
     assert read(settings) == [(1, b"back")]
     assert member.consumer.committed(other) == 7
     assert member.consumer.committed(member.input) is None
+
+
+def test_a_member_without_a_generation_commits_nothing(settings: WorkerSettings, stack: ExitStack) -> None:
+    # The broker would take it: it can't tell such a member from a client of before KIP-447.
+    member = Member(settings, stack)
+    member.join()
+    nobody = ConsumerGroupMetadata(settings.group_id, -1, "", None)
+    with pytest.raises(CommitFailed):
+        member.publisher.commit([(member.record(b"zombie"), 0)], {member.input: 9}, nobody)
+    assert member.consumer.committed(member.input) is None
+    assert read(settings) == []
+
+
+def test_the_record_that_its_topic_does_not_take_is_named(settings: WorkerSettings, stack: ExitStack) -> None:
+    member = Member(settings, stack)
+    member.join()
+    large = member.record(randbytes(2_000_000))
+    small = [(member.record(b"small"), 0), (member.record(b"other"), 1)]
+    with pytest.raises(RecordTooLarge) as raised:
+        member.commit([small[0], (large, 0), small[1]], {member.input: 3})
+    assert raised.value.record is large
+    member.commit(small, {member.input: 2})
+    assert sorted(read(settings)) == [(0, b"small"), (1, b"other")]
 
 
 def test_the_input_s_partition_number_is_kept(settings: WorkerSettings, stack: ExitStack) -> None:
     member = Member(settings, stack)
     member.join()
     records = [(member.record(str(number).encode()), number % 2) for number in range(40)]
-    member.publisher.commit(records, {member.input: 40})
+    member.commit(records, {member.input: 40})
     for partition in range(2):
         order = [int(value) for where, value in read(settings) if where == partition]
         assert order == list(range(partition, 40, 2))

@@ -1,0 +1,118 @@
+"""A whole worker in this process, on a thread of its own: what it holds can be looked at while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any
+
+from kafka.errors import KafkaTimeoutError
+
+from schemas import ReleaseName
+from tests.pipeline import PATIENCE_SECONDS, Pipeline
+from workers import kafka_clients
+from workers.metrics import Metrics
+from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
+from workers.tagger.health import Health
+from workers.tagger.outcome import Outcomes
+from workers.tagger.publisher import PlainPublisher, Publisher, TransactionalPublisher
+from workers.tagger.worker import Worker
+from workers.topics import TopicLimits
+
+
+def settings_of(pipeline: Pipeline, **changes: Any) -> WorkerSettings:
+    """Settings for a worker on a pipeline's topics."""
+    raw, entities, dead = pipeline.topics
+    return WorkerSettings.model_validate(
+        {
+            "kafka": KafkaSettings(
+                bootstrap_servers=pipeline.bootstrap_servers,
+                input_topic=raw,
+                output_topic=entities,
+                dead_letter_topic=dead,
+            ),
+            "pictures": PictureSettings(redis_url=None),
+            "group_id": raw,
+        }
+        | changes
+    )
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for a condition; machines may be slow."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert monotonic() < deadline, f"not seen in time: {what}"
+        sleep(0.02)
+
+
+class InProcess:
+    """One worker; `close` ends it, whatever state the broker is in."""
+
+    def __init__(self, settings: WorkerSettings, tagger: Any, *, limits: TopicLimits | None = None) -> None:
+        """Make it and let it run."""
+        self.health, self.metrics = Health(), Metrics()
+        self.failure: BaseException | None = None
+        self._stack = ExitStack()
+        consumer = kafka_clients.group_consumer(settings)
+        self._stack.callback(consumer.close, timeout_ms=1_000)
+        producer = kafka_clients.publishing_producer(settings)
+        self._stack.callback(self._close_producer, producer)
+        publisher: Publisher = (
+            TransactionalPublisher(producer)
+            if producer.config["transactional_id"]
+            else PlainPublisher(producer, consumer)
+        )
+        release = ReleaseName(name="tiny", version="1")
+        self.worker = Worker(
+            settings,
+            tagger=tagger,
+            consumer=consumer,
+            publisher=publisher,
+            outcomes=Outcomes(
+                release, settings.kafka, limits or TopicLimits(1_000_000, 1_000_000), self.metrics
+            ),
+            metrics=self.metrics,
+            health=self.health,
+        )
+        self._thread = Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether its loop turns."""
+        return self._thread.is_alive()
+
+    def wait_ready(self) -> InProcess:
+        """Wait until it has its partitions."""
+        wait_until(lambda: self.health.ready or not self.running, "a worker that is ready")
+        assert self.failure is None
+        return self
+
+    def sample(self, name: str, **labels: str) -> float:
+        """One of its metrics."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop it and close its clients."""
+        self.worker.stop()
+        self.join()
+        self._stack.close()
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.failure = error
+
+    @staticmethod
+    def _close_producer(producer: Any) -> None:
+        with suppress(KafkaTimeoutError):
+            producer.close(timeout=1)

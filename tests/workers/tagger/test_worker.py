@@ -1,0 +1,209 @@
+"""The worker's loop on a real broker: away and back, too large, too much, and a device that is gone."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from model.inference import Tagger, Tagging, TagRequest
+from schemas import DeadLetterReason
+from tests.pipeline import Pipeline, Record
+from tests.workers.tagger.in_process import InProcess, settings_of, wait_until
+from workers.local.kafka import KafkaCluster
+from workers.settings import Delivery, WorkerSettings
+from workers.tagger.engine import EngineSick
+
+Start = Callable[..., InProcess]
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_release: Path) -> Tagger:
+    return Tagger.load(str(tiny_release), dtype="float32")
+
+
+@pytest.fixture
+def start(pipeline: Pipeline, tagger: Tagger) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def begin(tags: Any = tagger, **changes: Any) -> InProcess:
+            made = InProcess(settings_of(pipeline, **changes), tags)
+            stack.callback(made.close)
+            return made
+
+        yield begin
+
+
+def posts(count: int, first: int = 0, text: str = "Post from Oslo") -> list[Record]:
+    numbers = range(first, first + count)
+    return [(b"key", json.dumps({"id": str(number), "text": text}).encode(), []) for number in numbers]
+
+
+def committed(pipeline: Pipeline) -> int:
+    """Posts that the group has put behind it, in all partitions."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=pipeline.bootstrap_servers, group_id=pipeline.topics[0], enable_auto_commit=False
+    )
+    with closing(consumer):
+        partitions = [TopicPartition(pipeline.topics[0], number) for number in range(pipeline.partitions)]
+        return sum(consumer.committed(partition) or 0 for partition in partitions)
+
+
+class Slow:
+    """A release that tags when it may."""
+
+    def __init__(self, release: Tagger) -> None:
+        self._release = release
+        self.may_tag = Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._release, name)
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        self.may_tag.wait()
+        return self._release.tag(requests)
+
+
+class Gone(Slow):
+    """A release whose device is lost, as CUDA tells it."""
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    def warm_up(self) -> None:
+        self.tag([])
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_broker_that_goes_away_and_comes_back(
+    pipeline: Pipeline, kafka: KafkaCluster, tagger: Tagger, start: Start, delivery: Delivery
+) -> None:
+    slow = Slow(tagger)
+    worker = start(slow, delivery=delivery).wait_ready()
+    pipeline.produce(posts(200))
+    wait_until(lambda: worker.sample("rpbert_posts_received_total") == 200, "all posts taken in")
+    kafka.stop()
+    try:
+        # Finished now, with nobody to commit to.
+        slow.may_tag.set()
+        wait_until(lambda: not worker.health.ready, "not ready without a broker")
+        turned = worker.health.turned
+        wait_until(lambda: worker.health.turned > turned + 2, "the loop turns without a broker")
+        assert worker.health.live
+        assert worker.running
+    finally:
+        kafka.start()
+    wait_until(lambda: worker.health.ready, "ready again")
+    pipeline.produce(posts(50, first=200))
+    assert sorted(int(result.id) for _, result in pipeline.results(250)) == list(range(250))
+    assert worker.running
+
+
+def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
+    pipeline: Pipeline, kafka: KafkaCluster, tagger: Tagger, start: Start
+) -> None:
+    slow = Slow(tagger)
+    worker = start(slow, drain_timeout=2).wait_ready()
+    pipeline.produce(posts(50))
+    wait_until(lambda: worker.sample("rpbert_posts_received_total") == 50, "all posts taken in")
+    kafka.stop()
+    try:
+        slow.may_tag.set()
+        worker.worker.stop()
+        worker.join()
+        assert worker.failure is None
+    finally:
+        kafka.start()
+    start()
+    assert sorted(int(result.id) for _, result in pipeline.results(50)) == list(range(50))
+
+
+def test_a_lost_device_ends_the_worker_and_commits_nothing(
+    pipeline: Pipeline, tagger: Tagger, start: Start
+) -> None:
+    worker = start(Gone(tagger)).wait_ready()
+    pipeline.produce(posts(40))
+    wait_until(lambda: not worker.running, "the worker ends")
+    assert isinstance(worker.failure, EngineSick)
+    assert committed(pipeline) == 0
+    assert pipeline.dead_letters(0) == []
+    start()
+    assert len(pipeline.results(40)) == 40
+
+
+def limit(pipeline: Pipeline, topic: str, size: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=pipeline.bootstrap_servers)
+    with closing(admin):
+        configs = {"max.message.bytes": str(size)}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+
+
+def noise(size: int) -> str:
+    """Text that no compression makes much smaller, each character a word of its own."""
+    return "".join(chr(0x4E00 + (number * number * 7_919) % 20_000) for number in range(size))
+
+
+def test_a_result_that_its_topic_takes_no_more_becomes_a_dead_letter(
+    pipeline: Pipeline, start: Start
+) -> None:
+    worker = start().wait_ready()
+    limit(pipeline, pipeline.topics[1], 1_200)
+    pipeline.produce([*posts(5), *posts(1, first=5, text=noise(600)), *posts(5, first=6)])
+    ((_, letter),) = pipeline.dead_letters(1)
+    assert letter.reason is DeadLetterReason.RESULT_TOO_LARGE
+    assert "max.message.bytes" in letter.message
+    assert len(pipeline.results(10)) == 10
+    assert worker.running
+
+
+def test_a_dead_letter_that_its_topic_takes_no_more_goes_without_its_bytes(
+    pipeline: Pipeline, start: Start
+) -> None:
+    worker = start().wait_ready()
+    limit(pipeline, pipeline.topics[2], 2_000)
+    pipeline.produce([(b"k", noise(1_500).encode(), []), *posts(5)])
+    ((record, letter),) = pipeline.dead_letters(1)
+    assert (record.value, letter.reason) == (b"", DeadLetterReason.NOT_JSON)
+    assert letter.omitted_bytes is not None
+    assert letter.omitted_bytes > 4_000
+    assert len(pipeline.results(5)) == 5
+    assert worker.running
+
+
+def test_a_backlog_is_held_at_the_limit_of_posts(pipeline: Pipeline, tagger: Tagger, start: Start) -> None:
+    slow = Slow(tagger)
+    pipeline.produce(posts(3_000))
+    worker = start(slow, max_in_flight=100).wait_ready()
+    wait_until(lambda: worker.sample("rpbert_consumption_paused") == 1, "partitions are paused")
+    turned = worker.health.turned
+    wait_until(lambda: worker.health.turned > turned + 1, "polling goes on")
+    assert worker.worker._in_flight <= 101
+    assert worker.sample("rpbert_posts_received_total") <= 101
+    slow.may_tag.set()
+    assert len(pipeline.results(3_000)) == 3_000
+
+
+def test_a_backlog_is_held_at_the_limit_of_bytes(pipeline: Pipeline, tagger: Tagger, start: Start) -> None:
+    slow = Slow(tagger)
+    # A hundred kilobytes each on the wire, and a megabyte once they are cut into words.
+    long = "ab " * 10_000
+    pipeline.produce(posts(60, text=long))
+    worker = start(slow, max_in_flight_bytes=10_000_000).wait_ready()
+    wait_until(lambda: worker.sample("rpbert_consumption_paused") == 1, "partitions are paused")
+    turned = worker.health.turned
+    wait_until(lambda: worker.health.turned > turned + 1, "polling goes on")
+    heaviest = 340 * 10_000 + len(long) + 1_000
+    assert worker.worker._checkpoint.weight <= 10_000_000 + heaviest
+    assert worker.worker._in_flight < 60
+    slow.may_tag.set()
+    assert len(pipeline.results(60)) == 60
+
+
+def test_a_drain_s_budget_fits_the_session() -> None:
+    with pytest.raises(ValueError, match="drain_timeout 20 s is more than two thirds"):
+        WorkerSettings.model_validate({"session_timeout_ms": 20_000})
