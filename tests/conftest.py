@@ -12,8 +12,7 @@ from typing import Protocol, TypeVar
 import pytest
 from kafka import KafkaAdminClient
 
-from model.release import save_release
-from tests.model.tiny import tiny_model, tiny_tokenizer
+from tests.model.tiny import save_tiny_release
 from tests.pipeline import Pipeline
 from workers.local.errors import LocalServiceError
 from workers.local.kafka import KafkaCluster
@@ -115,17 +114,8 @@ def topic(make_topics: MakeTopics) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole RpBERT cut down to two narrow layers with random weights: quick, and it tags freely."""
-    directory = tmp_path_factory.mktemp("releases") / "tiny"
-    save_release(
-        directory,
-        model=tiny_model(),
-        tokenizer=tiny_tokenizer(),
-        name="tiny",
-        version="1",
-        card="# Random weights, for the tests\n",
-    )
-    return directory
+    """See `save_tiny_release`."""
+    return save_tiny_release(tmp_path_factory.mktemp("releases") / "tiny")
 
 
 @pytest.fixture

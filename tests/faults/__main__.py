@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -15,11 +12,11 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from model.release import save_release
 from tests.faults.build import PARTITIONS, built
+from tests.faults.record import commit_here, machine
 from tests.faults.run import Finding, Plan, run
 from tests.faults.schedule import Counts
-from tests.model.tiny import tiny_model, tiny_tokenizer
+from tests.model.tiny import save_tiny_release
 from workers.local.kafka import KafkaCluster
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results" / "faults.json"
@@ -62,15 +59,7 @@ def main(
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rpbert-faults-") as folder:
-        release = Path(folder) / "tiny"
-        save_release(
-            release,
-            model=tiny_model(),
-            tokenizer=tiny_tokenizer(),
-            name="tiny",
-            version="1",
-            card="# Random weights, for the tests\n",
-        )
+        release = save_tiny_release(Path(folder) / "tiny")
         data = None if logs is None else logs / "kafka"
         with (
             KafkaCluster(3, data_dir=data, progress=_tell) as kafka,
@@ -82,8 +71,8 @@ def main(
             finding = run(plan, stage, workload, _tell)
     record = Record(
         at=datetime.now(UTC).replace(microsecond=0),
-        commit=_commit(),
-        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        commit=commit_here(),
+        machine=machine(),
         brokers=3,
         partitions=PARTITIONS,
         plan=plan,
@@ -113,16 +102,6 @@ def _show(finding: Finding) -> None:
 
 def _tell(text: str) -> None:
     _console.print(f"{datetime.now(UTC):%H:%M:%S}  {text}", markup=False, highlight=False)
-
-
-def _commit() -> str:
-    answer = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git is on the path
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return answer.stdout.strip()
 
 
 if __name__ == "__main__":

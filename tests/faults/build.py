@@ -28,6 +28,7 @@ def built(
     directory: Path,
     *,
     pods: int,
+    static: bool = True,
     partitions: int = PARTITIONS,
     flags: Sequence[str] = (),
     program: Sequence[str] = RPBERT_WORKER,
@@ -48,7 +49,7 @@ def built(
             program=program,
             stack=stack,
         )
-        stage.add_pods(pods)
+        stage.add_pods(pods, static=static)
         yield stage, Workload(urls)
 
 

@@ -56,10 +56,15 @@ class Stage:
     stack: ExitStack = field(default_factory=ExitStack)
     _names: Any = field(default_factory=count)
 
-    def add_pods(self, number: int) -> None:
-        """Start workers with a name that outlives them (KIP-345), all at once, and wait for them."""
+    def add_pods(self, number: int, *, static: bool = True) -> None:
+        """Start workers, all at once, and wait for them.
+
+        Args:
+            number: How many.
+            static: Whether the group knows them by a name that outlives them (KIP-345).
+        """
         for index in range(number):
-            self._launch(f"pod-{index}", "--group-instance-id", f"pod-{index}")
+            self._launch(f"pod-{index}", *(("--group-instance-id", f"pod-{index}") if static else ()))
         for worker in self.workers.values():
             worker.wait_ready()
 

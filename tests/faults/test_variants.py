@@ -6,12 +6,12 @@ import pytest
 from kafka import KafkaAdminClient
 
 from tests.faults.checked import POD, checked, produce, until
-from tests.faults.variants import Variant, program
+from tests.faults.variants import KILLED, Variant, program
 from tests.pipeline import Pipeline
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("variant", [each for each in Variant if each is not Variant.COMMITS_FIRST])
+@pytest.mark.parametrize("variant", KILLED)
 def test_a_worker_killed_at_this_point_loses_and_doubles_nothing(
     pipeline: Pipeline, variant: Variant
 ) -> None:
@@ -25,6 +25,21 @@ def test_a_worker_killed_at_this_point_loses_and_doubles_nothing(
         heir.stop()
     dying.stop()
     assert dying.exit_status == -signal.SIGKILL
+    assert checker.findings(ledger) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_worker_whose_clock_is_hours_ahead_commits_nothing_and_loses_nothing(pipeline: Pipeline) -> None:
+    ledger = produce(pipeline, 50)
+    fast = pipeline.worker(*POD, "--drain-timeout", "2", program=program(Variant.CLOCK_AHEAD))
+    with checked(pipeline) as checker:
+        until(lambda: 'rpbert_commits_total{outcome="failed"}' in fast.metrics())
+        assert fast.running
+        fast.stop()
+        assert checker.distinct == 0
+        right = pipeline.worker(*POD)
+        until(lambda: checker.distinct == len(ledger))
+        right.stop()
     assert checker.findings(ledger) == []
 
 

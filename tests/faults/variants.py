@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -23,14 +24,24 @@ _PASSING: Final = 2
 
 
 class Variant(StrEnum):
-    """What is unlike the product."""
+    """What is unlike the product; `KILLED` are those that end themselves."""
 
     BEFORE_FETCH = "before-fetch"
     AFTER_INFERENCE = "after-inference"
     BEFORE_OFFSETS = "during-commit-before-offsets"
     AFTER_OFFSETS = "during-commit-after-offsets"
     AFTER_COMMIT = "after-commit"
+    CLOCK_AHEAD = "clock-ahead"
     COMMITS_FIRST = "commits-first"
+
+
+KILLED: Final = (
+    Variant.BEFORE_FETCH,
+    Variant.AFTER_INFERENCE,
+    Variant.BEFORE_OFFSETS,
+    Variant.AFTER_OFFSETS,
+    Variant.AFTER_COMMIT,
+)
 
 
 def _die() -> None:
@@ -69,6 +80,17 @@ def _dies_before_it_fetches() -> None:
     Fetcher.fetch_records = dying
 
 
+def _clock_ahead() -> None:
+    """Two hours fast: a broker takes no record of more than an hour from now."""
+    send = KafkaProducer.send
+
+    def sending(self: KafkaProducer, *arguments: Any, **options: Any) -> Any:
+        ahead = int((time.time() + 7_200) * 1_000)
+        return send(self, *arguments, **options, timestamp_ms=ahead)
+
+    KafkaProducer.send = sending
+
+
 def _commits_first() -> None:
     """The usual way, and the wrong one: positions are committed on a timer, whatever became of the posts."""
     made = KafkaConsumer.__init__
@@ -88,6 +110,7 @@ _CHANGES: Final[Mapping[Variant, Callable[[], None]]] = {
     Variant.BEFORE_OFFSETS: lambda: _dies("send_offsets_to_transaction", on_call=_PASSING + 1),
     Variant.AFTER_OFFSETS: lambda: _dies("commit_transaction", on_call=_PASSING + 1),
     Variant.AFTER_COMMIT: lambda: _dies("commit_transaction", on_call=_PASSING + 1, after=True),
+    Variant.CLOCK_AHEAD: _clock_ahead,
     Variant.COMMITS_FIRST: _commits_first,
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from schemas import DeadLetterReason
+from schemas import DeadLetterReason, TaggedPost
 from tests.conftest import MakeTopics
 from tests.pipeline import Pipeline, Record
 
@@ -15,6 +15,11 @@ DAY_MS = 86_400_000
 
 def post(name: str, **fields: object) -> bytes:
     return json.dumps({"id": name, "text": "Anita Borg in Oslo", **fields}).encode()
+
+
+def spans(result: TaggedPost) -> tuple[tuple[str, int, int], ...]:
+    # Not the scores: the last bits of a sum depend on how many posts are in a batch.
+    return tuple((entity.type.value, entity.start, entity.end) for entity in result.entities)
 
 
 def test_a_repeated_post_has_a_result_for_each_of_its_records(pipeline: Pipeline) -> None:
@@ -28,7 +33,7 @@ def test_a_repeated_post_has_a_result_for_each_of_its_records(pipeline: Pipeline
     results = [result for _, result in pipeline.results(len(records))]
     assert [result.id for result in results] == ["a", "b", "a", "c", "a", "b"]
     assert [(result.source.partition, result.source.offset) for result in results] == places
-    assert len({result.entities for result in results}) == 1
+    assert len({spans(result) for result in results}) == 1
 
 
 def test_records_of_other_times_come_out_in_the_order_of_their_offsets(
@@ -64,7 +69,7 @@ def test_fields_and_headers_of_a_later_schema_change_nothing(pipeline: Pipeline)
     pipeline.produce([(b"k", later, headers), (b"k", post("now"), [])])
     (first, later_result), (_, result) = pipeline.results(2)
     assert (later_result.id, result.id) == ("later", "now")
-    assert later_result.entities == result.entities
+    assert spans(later_result) == spans(result)
     assert dict(first.headers)["rpbert.schema"] == b"tagged_post/1"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,7 +20,7 @@ from model.config import (
     VisionConfig,
 )
 from model.inference import Tagger
-from model.release import Release
+from model.release import Release, save_release
 from model.rpbert import RpBert
 
 CHANNELS = 1280
@@ -101,6 +103,19 @@ def with_random_weights(config: RpBertConfig) -> RpBert:
     if model.recognition is not None:
         nn.init.normal_(model.recognition.names)
     return model
+
+
+def save_tiny_release(directory: Path) -> Path:
+    """A whole RpBERT cut down to two narrow layers with random weights: quick, and it tags freely."""
+    save_release(
+        directory,
+        model=tiny_model(),
+        tokenizer=tiny_tokenizer(),
+        name="tiny",
+        version="1",
+        card="# Random weights, for the tests\n",
+    )
+    return directory
 
 
 def tagger_of(model: RpBert) -> Tagger:
