@@ -117,6 +117,7 @@ def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
         worker.worker.stop()
         worker.join()
         assert worker.failure is None
+        worker.close()
     finally:
         kafka.start()
     start()
@@ -132,6 +133,7 @@ def test_a_lost_device_ends_the_worker_and_commits_nothing(
     assert isinstance(worker.failure, EngineSick)
     assert committed(pipeline) == 0
     assert pipeline.dead_letters(0) == []
+    worker.close()
     start()
     assert len(pipeline.results(40)) == 40
 
