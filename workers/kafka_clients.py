@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final, TypeVar
-from uuid import uuid4
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -55,8 +54,13 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
     return consumer
 
 
-def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
+def publishing_producer(settings: WorkerSettings, *, member: str) -> KafkaProducer:
     """The producer of results and dead letters, transactional when delivery is exactly once.
+
+    Args:
+        settings: of the worker.
+        member: names the transactional id within the group; of two producers with one name the later
+            one fences the other (KIP-98).
 
     Raises:
         SetupError: no broker answers.
@@ -73,7 +77,6 @@ def publishing_producer(settings: WorkerSettings) -> KafkaProducer:
         "delivery_timeout_ms": _FOR_EVER_MS,
     }
     if settings.delivery is Delivery.EXACTLY_ONCE:
-        member = settings.group_instance_id or uuid4().hex
         options |= {
             "transactional_id": f"{settings.group_id}-{member}",
             "transaction_timeout_ms": settings.transaction_timeout_ms,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
+from functools import partial
 from types import FrameType
 from typing import Final
+from uuid import uuid4
 
 import structlog
-from kafka import KafkaProducer
-from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
+from kafka import KafkaConsumer
+from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError
 
 from model.config import GateKind
 from model.inference import Tagger
@@ -75,13 +77,8 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
     metrics.release.info({"name": release.name, "version": release.version})
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
-    producer = kafka_clients.publishing_producer(settings)
-    stack.callback(_close_producer, producer)
-    publisher: Publisher = (
-        TransactionalPublisher(producer)
-        if settings.delivery is Delivery.EXACTLY_ONCE
-        else PlainPublisher(producer, consumer)
-    )
+    publisher = make_publisher(settings, consumer)
+    stack.callback(publisher.close, _CLOSE_SECONDS)
     _log.info("the worker starts", release=f"{release.name}/{release.version}", metrics_port=server.port)
     return Worker(
         settings,
@@ -92,6 +89,21 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
         metrics=metrics,
         health=health,
     )
+
+
+def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publisher:
+    """The publisher of the delivery that the settings ask for.
+
+    Raises:
+        SetupError: no broker answers.
+        kafka.errors.KafkaError: the transaction coordinator can't be had.
+    """
+    connect = partial(
+        kafka_clients.publishing_producer, settings, member=settings.group_instance_id or uuid4().hex
+    )
+    if settings.delivery is Delivery.EXACTLY_ONCE:
+        return TransactionalPublisher(connect)
+    return PlainPublisher(connect(), consumer)
 
 
 def _told(error: Exception, settings: WorkerSettings) -> SetupError:
@@ -128,12 +140,6 @@ def _lost(error: Exception) -> str:
     if isinstance(error, PublisherLost):
         return str(error)
     return "another worker with the same group instance id has started"
-
-
-def _close_producer(producer: KafkaProducer) -> None:
-    # While the broker is away nothing can be flushed, and nothing need be: it wasn't committed.
-    with suppress(KafkaTimeoutError):
-        producer.close(timeout=_CLOSE_SECONDS)
 
 
 def load_tagger(settings: ModelSettings, *, gate: GateKind | None = None) -> Tagger:

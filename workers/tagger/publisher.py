@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Final, NoReturn, Protocol
 
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     AuthorizationError,
+    CommitFailedError,
     FencedInstanceIdError,
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     PolicyViolationError,
+    ProducerFencedError,
     RecordListTooLargeError,
     RetriableError,
+    TransactionAbortedError,
     UnsupportedForMessageFormatError,
     UnsupportedVersionError,
 )
@@ -22,6 +27,7 @@ from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import ConsumerGroupMetadata
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from workers.errors import SetupError
 from workers.outgoing import Outgoing
 
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -32,6 +38,8 @@ _PERMANENT: Final = (
     UnsupportedForMessageFormatError,
     UnsupportedVersionError,
 )
+# What befalls the records of a transaction that was refused for another reason than theirs.
+_ABORTED: Final = (CommitFailedError, TransactionAbortedError)
 _OTHER_STARTED: Final = "another worker with the same group instance id has started"
 _LOOK_SECONDS: Final = 0.02
 
@@ -50,6 +58,10 @@ class RecordTooLarge(CommitFailed):
 
 class PublisherLost(Exception):
     """This producer can never commit again: another one with its name has taken over (KIP-98)."""
+
+
+class _NotCommitted(KafkaError):  # type: ignore[misc]
+    """kafka-python says that all is committed, and that a record was not."""
 
 
 class Publisher(Protocol):
@@ -73,18 +85,32 @@ class Publisher(Protocol):
     def hurry(self) -> None:
         """Don't wait for offsets: a rebalance is on, whose thread would have to send them."""
 
+    def close(self, timeout: float) -> None:
+        """Close what commits, waiting at most so many seconds."""
+
 
 class TransactionalPublisher:
-    """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447)."""
+    """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447).
 
-    def __init__(self, producer: KafkaProducer) -> None:
-        """Take a transactional producer.
+    After a failure that is more than a refusal the producer is replaced by one of the same transactional
+    id, and the broker ends what the old one had begun (KIP-98). kafka-python 3.0.12 can't be trusted
+    there: when a record is refused, or the broker has given up the transaction, it may ask for a new epoch
+    in mid-commit and then say that all is committed, though nothing is.
+    """
+
+    def __init__(self, connect: Callable[[], KafkaProducer]) -> None:
+        """Connect.
+
+        Args:
+            connect: makes a transactional producer, each time with the same transactional id.
 
         Raises:
+            SetupError: no broker answers.
             kafka.errors.KafkaError: the transaction coordinator can't be had.
         """
-        self._producer = producer
-        producer.init_transactions()
+        self._connect = connect
+        self._producer: KafkaProducer | None = None
+        self._ready_producer()
 
     def commit(
         self,
@@ -103,30 +129,63 @@ class TransactionalPublisher:
         if member.generation_id < 0:
             # Without a generation the broker takes the offsets of anybody, as it did before KIP-447.
             raise CommitFailed("the group has put this member out")
+        try:
+            producer = self._ready_producer()
+        except (KafkaError, SetupError) as error:
+            raise CommitFailed("no producer is to be had") from error
         futures: list[FutureRecordMetadata] = []
         try:
-            self._producer.begin_transaction()
+            producer.begin_transaction()
             for record, partition in records:
-                futures.append(_send(self._producer, record, partition))
-            self._producer.send_offsets_to_transaction(_positions(offsets), member)
-            self._producer.commit_transaction()
+                futures.append(_send(producer, record, partition))
+            producer.send_offsets_to_transaction(_positions(offsets), member)
+            producer.commit_transaction()
+            if not all(future.succeeded() for future in futures):
+                raise _NotCommitted
         except KafkaError as error:
-            self._abort()
+            self._give_up(producer, futures)
             _explain(error, records, futures)
 
     def hurry(self) -> None:
         """Nothing: a transaction needs no thread but its producer's."""
 
-    def _abort(self) -> None:
+    def close(self, timeout: float) -> None:
+        """Close the producer, waiting at most so many seconds for its thread."""
+        if self._producer is not None:
+            _close(self._producer, timeout)
+
+    def _ready_producer(self) -> KafkaProducer:
+        if self._producer is None:
+            producer = self._connect()
+            try:
+                producer.init_transactions()
+            except KafkaError:
+                _close(producer, 0)
+                raise
+            self._producer = producer
+        return self._producer
+
+    def _give_up(self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata]) -> None:
+        """End a failed transaction, at worst by another producer."""
         try:
-            self._producer.abort_transaction()
+            producer.abort_transaction()
         except KafkaError as error:
-            raise PublisherLost(
-                "its producer can't go on: another worker with the same transactional id has started, or the "
-                "broker gave up a transaction that was longer under way than --transaction-timeout-ms"
-            ) from error
+            if isinstance(producer._transaction_manager.last_error, ProducerFencedError):  # noqa: SLF001
+                raise PublisherLost(
+                    "its producer is fenced: another worker with the same transactional id has started, or "
+                    "the broker gave up a transaction that took longer than --transaction-timeout-ms"
+                ) from error
+            self._replace(producer)
+            return
+        if any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures):
+            self._replace(producer)
+            return
         # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.
-        self._producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+        producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+
+    def _replace(self, producer: KafkaProducer) -> None:
+        self._producer = None
+        _close(producer, 0)
 
 
 class PlainPublisher:
@@ -155,6 +214,10 @@ class PlainPublisher:
             for record, partition in records:
                 futures.append(_send(self._producer, record, partition))
             for future in futures:
+                # What befell the others is wanted too, before the first error is raised.
+                with suppress(KafkaError):
+                    future.get()
+            for future in futures:
                 future.get()
             self._commit_offsets(offsets)
         except FencedInstanceIdError as error:
@@ -167,6 +230,10 @@ class PlainPublisher:
     def hurry(self) -> None:
         """Let the commit under way end once its offsets are on their way."""
         self._hurried.set()
+
+    def close(self, timeout: float) -> None:
+        """Close the producer, waiting at most so many seconds for its thread."""
+        _close(self._producer, timeout)
 
     @retry(
         retry=retry_if_exception_type(RetriableError),
@@ -201,6 +268,14 @@ def _explain(
         if isinstance(cause, _PERMANENT):
             raise cause
     raise CommitFailed(type(error).__name__) from error
+
+
+def _close(producer: KafkaProducer, timeout: float) -> None:
+    # While the broker is away nothing can be flushed, and nothing need be: it wasn't committed.
+    with suppress(KafkaTimeoutError):
+        producer.close(timeout=timeout)
+    # A flush that took too long has left its thread at work.
+    producer._sender.force_close()  # noqa: SLF001
 
 
 def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:

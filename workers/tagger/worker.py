@@ -14,7 +14,6 @@ from typing import Final
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
 from model.inference import Tagger
 from schemas import DeadLetterReason, Source, Stage
@@ -32,6 +31,7 @@ from workers.tagger.outcome import Outcomes
 from workers.tagger.pictures.picture import Picture
 from workers.tagger.pictures.service import PictureService
 from workers.tagger.publisher import CommitFailed, Publisher, RecordTooLarge
+from workers.tagger.rebalances import Rebalances
 from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
@@ -118,9 +118,7 @@ class Worker:
         """
         self._pictures.start()
         self._engine.start()
-        self._consumer.subscribe(
-            [self._settings.kafka.input_topic], listener=_Rebalances(self, self._metrics)
-        )
+        self._consumer.subscribe([self._settings.kafka.input_topic], listener=Rebalances(self, self._metrics))
         self._health.started = True
         try:
             while not self._stopping.is_set():
@@ -296,6 +294,8 @@ class Worker:
         kafka-python 3.0.12 parks the half-read records of one paused partition only and forgets a second's:
         it would never be read again.
         """
+        # What failed under the membership before need not wait its turn under this one.
+        self._failed_commits, self._next_commit = 0, monotonic()
         if self._consumer.paused():
             self._consumer.pause(*partitions)
 
@@ -322,32 +322,3 @@ class Worker:
             for record in self._unopened
             if TopicPartition(record.topic, record.partition) not in partitions
         )
-
-
-class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells the worker of changes in its assignment.
-
-    kafka-python calls this on its own thread while the worker's thread waits in `poll` for the call to
-    return, so the worker's state is still touched by one thread at a time.
-    """
-
-    def __init__(self, worker: Worker, metrics: Metrics) -> None:
-        self._worker = worker
-        self._metrics = metrics
-
-    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._note("assigned", assigned)
-        self._worker.assigned(assigned)
-
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        self._note("revoked", revoked)
-        self._worker.revoked(revoked)
-
-    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
-        self._note("lost", lost)
-        self._worker.lost(lost)
-
-    def _note(self, kind: str, partitions: Collection[TopicPartition]) -> None:
-        self._metrics.rebalances.labels(kind).inc()
-        names = sorted(f"{partition.topic}-{partition.partition}" for partition in partitions)
-        _log.info("the assignment changes", kind=kind, partitions=names)

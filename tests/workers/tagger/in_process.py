@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
-
-from kafka.errors import KafkaTimeoutError
 
 from schemas import ReleaseName
 from tests.pipeline import PATIENCE_SECONDS, Pipeline
@@ -17,7 +15,7 @@ from workers.metrics import Metrics
 from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
 from workers.tagger.health import Health
 from workers.tagger.outcome import Outcomes
-from workers.tagger.publisher import PlainPublisher, Publisher, TransactionalPublisher
+from workers.tagger.process import make_publisher
 from workers.tagger.worker import Worker
 from workers.topics import TopicLimits
 
@@ -58,13 +56,8 @@ class InProcess:
         self._stack = ExitStack()
         consumer = kafka_clients.group_consumer(settings)
         self._stack.callback(consumer.close, timeout_ms=1_000)
-        producer = kafka_clients.publishing_producer(settings)
-        self._stack.callback(self._close_producer, producer)
-        publisher: Publisher = (
-            TransactionalPublisher(producer)
-            if producer.config["transactional_id"]
-            else PlainPublisher(producer, consumer)
-        )
+        publisher = make_publisher(settings, consumer)
+        self._stack.callback(publisher.close, 1)
         release = ReleaseName(name="tiny", version="1")
         self.worker = Worker(
             settings,
@@ -111,8 +104,3 @@ class InProcess:
             self.worker.run()
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.failure = error
-
-    @staticmethod
-    def _close_producer(producer: Any) -> None:
-        with suppress(KafkaTimeoutError):
-            producer.close(timeout=1)

@@ -30,6 +30,9 @@ class Patient:
     def hurry(self) -> None:
         self.may_answer.set()
 
+    def close(self, timeout: float) -> None:
+        pass
+
 
 def nothing() -> None:
     pass

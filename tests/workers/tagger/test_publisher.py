@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from random import randbytes
 from typing import Any
 
@@ -11,13 +11,8 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 from workers import kafka_clients
 from workers.outgoing import Outgoing
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
-from workers.tagger.publisher import (
-    CommitFailed,
-    PlainPublisher,
-    PublisherLost,
-    RecordTooLarge,
-    TransactionalPublisher,
-)
+from workers.tagger.process import make_publisher
+from workers.tagger.publisher import CommitFailed, PublisherLost, RecordTooLarge
 
 
 class Member:
@@ -26,13 +21,8 @@ class Member:
     def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
         self.consumer = kafka_clients.group_consumer(settings)
         stack.callback(self.consumer.close)
-        producer = kafka_clients.publishing_producer(settings)
-        self.publisher: Any = (
-            TransactionalPublisher(producer)
-            if settings.delivery is Delivery.EXACTLY_ONCE
-            else PlainPublisher(producer, self.consumer)
-        )
-        stack.callback(producer.close)
+        self.publisher: Any = make_publisher(settings, self.consumer)
+        stack.callback(self.publisher.close, 5)
         self.consumer.subscribe([settings.kafka.input_topic])
         self.settings = settings
 
@@ -71,25 +61,27 @@ def settings(kafka: Any, make_topics: Any) -> WorkerSettings:
     )
 
 
-def read(settings: WorkerSettings, isolation: str = "read_committed") -> list[tuple[int, bytes]]:
-    consumer = KafkaConsumer(
+def reader(settings: WorkerSettings, isolation: str) -> KafkaConsumer:
+    return KafkaConsumer(
         bootstrap_servers=settings.kafka.bootstrap_servers,
         isolation_level=isolation,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    try:
-        topic = settings.kafka.output_topic
-        partitions = [TopicPartition(topic, number) for number in range(2)]
+
+
+def read(settings: WorkerSettings) -> list[tuple[int, bytes]]:
+    partitions = [TopicPartition(settings.kafka.output_topic, number) for number in range(2)]
+    # The broker answers a commit before its markers are written: what is written already is the end.
+    with closing(reader(settings, "read_uncommitted")) as all_seeing:
+        ends = all_seeing.end_offsets(partitions)
+    with closing(reader(settings, "read_committed")) as consumer:
         consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
         found: list[tuple[int, bytes]] = []
         while any(consumer.position(each) < ends[each] for each in partitions):
             for records in consumer.poll(timeout_ms=200).values():
                 found += [(record.partition, record.value) for record in records]
         return found
-    finally:
-        consumer.close()
 
 
 @pytest.mark.parametrize("delivery", Delivery)
@@ -123,7 +115,7 @@ def test_a_worker_with_the_same_name_fences_the_older(settings: WorkerSettings, 
     first.join()
     first.commit([(first.record(b"first"), 0)], {first.input: 1})
     # As after a kill: the pod comes back under its name while the old process may still run.
-    kafka_producer = kafka_clients.publishing_producer(named)
+    kafka_producer = kafka_clients.publishing_producer(named, member="pod-0")
     stack.callback(kafka_producer.close)
     kafka_producer.init_transactions()
     with pytest.raises(PublisherLost):
@@ -171,8 +163,37 @@ def test_the_record_that_its_topic_does_not_take_is_named(settings: WorkerSettin
     with pytest.raises(RecordTooLarge) as raised:
         member.commit([small[0], (large, 0), small[1]], {member.input: 3})
     assert raised.value.record is large
+    assert member.consumer.committed(member.input) is None
     member.commit(small, {member.input: 2})
     assert sorted(read(settings)) == [(0, b"small"), (1, b"other")]
+    assert member.consumer.committed(member.input) == 2
+
+
+@pytest.mark.parametrize("round_trips", [0, 1])
+def test_a_transaction_that_the_broker_gave_up_is_not_taken_for_committed(
+    settings: WorkerSettings, stack: ExitStack, round_trips: int
+) -> None:
+    member = Member(settings, stack)
+    member.join()
+    for number in range(round_trips):
+        member.commit([(member.record(b"before"), 0)], {member.input: number + 1})
+    producer = member.publisher._producer
+    add_offsets = producer.send_offsets_to_transaction
+
+    def late(offsets: Any, group: Any) -> None:
+        # In mid-transaction the broker ends it, as after its time-out; so does a producer of that name.
+        usurper = kafka_clients.publishing_producer(
+            settings, member=producer.config["transactional_id"].removeprefix(f"{settings.group_id}-")
+        )
+        stack.callback(usurper.close)
+        usurper.init_transactions()
+        add_offsets(offsets, group)
+
+    producer.send_offsets_to_transaction = late
+    with pytest.raises((CommitFailed, PublisherLost)):
+        member.commit([(member.record(b"lost"), 0)], {member.input: 9})
+    assert member.consumer.committed(member.input) == (round_trips or None)
+    assert read(settings) == [(0, b"before")] * round_trips
 
 
 def test_the_input_s_partition_number_is_kept(settings: WorkerSettings, stack: ExitStack) -> None:
@@ -187,7 +208,7 @@ def test_the_input_s_partition_number_is_kept(settings: WorkerSettings, stack: E
 
 def test_a_producer_without_transactions_is_not_asked_for_one(settings: WorkerSettings) -> None:
     producer: KafkaProducer = kafka_clients.publishing_producer(
-        settings.model_copy(update={"delivery": Delivery.AT_LEAST_ONCE})
+        settings.model_copy(update={"delivery": Delivery.AT_LEAST_ONCE}), member="any"
     )
     assert producer.config["transactional_id"] is None
     producer.close()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from random import Random
 from threading import Event
 from typing import Any
 
@@ -117,6 +118,7 @@ def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
         worker.worker.stop()
         worker.join()
         assert worker.failure is None
+        worker.close()
     finally:
         kafka.start()
     start()
@@ -132,6 +134,7 @@ def test_a_lost_device_ends_the_worker_and_commits_nothing(
     assert isinstance(worker.failure, EngineSick)
     assert committed(pipeline) == 0
     assert pipeline.dead_letters(0) == []
+    worker.close()
     start()
     assert len(pipeline.results(40)) == 40
 
@@ -143,17 +146,13 @@ def limit(pipeline: Pipeline, topic: str, size: int) -> None:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
 
 
-def noise(size: int) -> str:
-    """Text that no compression makes much smaller, each character a word of its own."""
-    return "".join(chr(0x4E00 + (number * number * 7_919) % 20_000) for number in range(size))
-
-
 def test_a_result_that_its_topic_takes_no_more_becomes_a_dead_letter(
     pipeline: Pipeline, start: Start
 ) -> None:
     worker = start().wait_ready()
     limit(pipeline, pipeline.topics[1], 1_200)
-    pipeline.produce([*posts(5), *posts(1, first=5, text=noise(600)), *posts(5, first=6)])
+    many = " ".join(f"Word{number}" for number in range(600))
+    pipeline.produce([*posts(5), *posts(1, first=5, text=many), *posts(5, first=6)])
     ((_, letter),) = pipeline.dead_letters(1)
     assert letter.reason is DeadLetterReason.RESULT_TOO_LARGE
     assert "max.message.bytes" in letter.message
@@ -166,7 +165,7 @@ def test_a_dead_letter_that_its_topic_takes_no_more_goes_without_its_bytes(
 ) -> None:
     worker = start().wait_ready()
     limit(pipeline, pipeline.topics[2], 2_000)
-    pipeline.produce([(b"k", noise(1_500).encode(), []), *posts(5)])
+    pipeline.produce([(b"k", Random(1).randbytes(4_500), []), *posts(5)])
     ((record, letter),) = pipeline.dead_letters(1)
     assert (record.value, letter.reason) == (b"", DeadLetterReason.NOT_JSON)
     assert letter.omitted_bytes is not None
