@@ -54,13 +54,14 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
     return consumer
 
 
-def publishing_producer(settings: WorkerSettings, *, member: str) -> KafkaProducer:
+def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool = True) -> KafkaProducer:
     """The producer of results and dead letters, transactional when delivery is exactly once.
 
     Args:
         settings: of the worker.
         member: names the transactional id within the group; of two producers with one name the later
             one fences the other (KIP-98).
+        batched: whether records share batches.
 
     Raises:
         SetupError: no broker answers.
@@ -76,6 +77,8 @@ def publishing_producer(settings: WorkerSettings, *, member: str) -> KafkaProduc
         # 3.0.12 with batches that nobody sends any more.
         "delivery_timeout_ms": _FOR_EVER_MS,
     }
+    if not batched:
+        options["batch_size"] = 1
     if settings.delivery is Delivery.EXACTLY_ONCE:
         options |= {
             "transactional_id": f"{settings.group_id}-{member}",

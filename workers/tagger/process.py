@@ -103,7 +103,7 @@ def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publish
     )
     if settings.delivery is Delivery.EXACTLY_ONCE:
         return TransactionalPublisher(connect)
-    return PlainPublisher(connect(), consumer)
+    return PlainPublisher(connect, consumer)
 
 
 def _told(error: Exception, settings: WorkerSettings) -> SetupError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Final, NoReturn, Protocol
@@ -13,7 +13,6 @@ from kafka.errors import (
     CommitFailedError,
     FencedInstanceIdError,
     KafkaError,
-    KafkaTimeoutError,
     MessageSizeTooLargeError,
     PolicyViolationError,
     ProducerFencedError,
@@ -29,6 +28,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from workers.errors import SetupError
 from workers.outgoing import Outgoing
+from workers.tagger.replaceable import Connect, ReplaceableProducer
 
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 # What waiting doesn't mend: rights, and brokers or topics that don't know what we need.
@@ -98,19 +98,15 @@ class TransactionalPublisher:
     in mid-commit and then say that all is committed, though nothing is.
     """
 
-    def __init__(self, connect: Callable[[], KafkaProducer]) -> None:
+    def __init__(self, connect: Connect) -> None:
         """Connect.
-
-        Args:
-            connect: makes a transactional producer, each time with the same transactional id.
 
         Raises:
             SetupError: no broker answers.
             kafka.errors.KafkaError: the transaction coordinator can't be had.
         """
-        self._connect = connect
-        self._producer: KafkaProducer | None = None
-        self._ready_producer()
+        self._producer = ReplaceableProducer(connect)
+        self._producer.get()
 
     def commit(
         self,
@@ -129,10 +125,7 @@ class TransactionalPublisher:
         if member.generation_id < 0:
             # Without a generation the broker takes the offsets of anybody, as it did before KIP-447.
             raise CommitFailed("the group has put this member out")
-        try:
-            producer = self._ready_producer()
-        except (KafkaError, SetupError) as error:
-            raise CommitFailed("no producer is to be had") from error
+        producer = _connected(self._producer)
         futures: list[FutureRecordMetadata] = []
         try:
             producer.begin_transaction()
@@ -142,6 +135,7 @@ class TransactionalPublisher:
             producer.commit_transaction()
             if not all(future.succeeded() for future in futures):
                 raise _NotCommitted
+            self._producer.went_well()
         except KafkaError as error:
             self._give_up(producer, futures)
             _explain(error, records, futures)
@@ -151,19 +145,7 @@ class TransactionalPublisher:
 
     def close(self, timeout: float) -> None:
         """Close the producer, waiting at most so many seconds for its thread."""
-        if self._producer is not None:
-            _close(self._producer, timeout)
-
-    def _ready_producer(self) -> KafkaProducer:
-        if self._producer is None:
-            producer = self._connect()
-            try:
-                producer.init_transactions()
-            except KafkaError:
-                _close(producer, 0)
-                raise
-            self._producer = producer
-        return self._producer
+        self._producer.close(timeout)
 
     def _give_up(self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata]) -> None:
         """End a failed transaction, at worst by another producer."""
@@ -175,25 +157,26 @@ class TransactionalPublisher:
                     "its producer is fenced: another worker with the same transactional id has started, or "
                     "the broker gave up a transaction that took longer than --transaction-timeout-ms"
                 ) from error
-            self._replace(producer)
+            self._producer.failed()
             return
         if any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures):
-            self._replace(producer)
+            self._producer.failed()
             return
         # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.
         producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
-
-    def _replace(self, producer: KafkaProducer) -> None:
-        self._producer = None
-        _close(producer, 0)
 
 
 class PlainPublisher:
     """At least once: all records acknowledged first, the offsets committed after."""
 
-    def __init__(self, producer: KafkaProducer, consumer: KafkaConsumer) -> None:
-        """Take an idempotent producer and the group's consumer."""
-        self._producer = producer
+    def __init__(self, connect: Connect, consumer: KafkaConsumer) -> None:
+        """Connect an idempotent producer, and take the group's consumer.
+
+        Raises:
+            SetupError: no broker answers.
+        """
+        self._producer = ReplaceableProducer(connect)
+        self._producer.get()
         self._consumer = consumer
         self._hurried = Event()
 
@@ -209,16 +192,10 @@ class PlainPublisher:
         ahead of the member's next request, and if they are refused some posts come twice.
         """
         del member  # The consumer sends its own; a stale one costs a repetition at most.
+        producer = _connected(self._producer)
         futures: list[FutureRecordMetadata] = []
         try:
-            for record, partition in records:
-                futures.append(_send(self._producer, record, partition))
-            for future in futures:
-                # What befell the others is wanted too, before the first error is raised.
-                with suppress(KafkaError):
-                    future.get()
-            for future in futures:
-                future.get()
+            self._produce(producer, records, futures)
             self._commit_offsets(offsets)
         except FencedInstanceIdError as error:
             raise PublisherLost(_OTHER_STARTED) from error
@@ -233,7 +210,27 @@ class PlainPublisher:
 
     def close(self, timeout: float) -> None:
         """Close the producer, waiting at most so many seconds for its thread."""
-        _close(self._producer, timeout)
+        self._producer.close(timeout)
+
+    def _produce(
+        self,
+        producer: KafkaProducer,
+        records: Sequence[tuple[Outgoing, int]],
+        futures: list[FutureRecordMetadata],
+    ) -> None:
+        try:
+            for record, partition in records:
+                futures.append(_send(producer, record, partition))
+            for future in futures:
+                # What befell the others is wanted too, before the first error is raised.
+                with suppress(KafkaError):
+                    future.get()
+            for future in futures:
+                future.get()
+        except KafkaError:
+            self._producer.failed()
+            raise
+        self._producer.went_well()
 
     @retry(
         retry=retry_if_exception_type(RetriableError),
@@ -270,12 +267,11 @@ def _explain(
     raise CommitFailed(type(error).__name__) from error
 
 
-def _close(producer: KafkaProducer, timeout: float) -> None:
-    # While the broker is away nothing can be flushed, and nothing need be: it wasn't committed.
-    with suppress(KafkaTimeoutError):
-        producer.close(timeout=timeout)
-    # A flush that took too long has left its thread at work.
-    producer._sender.force_close()  # noqa: SLF001
+def _connected(producer: ReplaceableProducer) -> KafkaProducer:
+    try:
+        return producer.get()
+    except (KafkaError, SetupError) as error:
+        raise CommitFailed("no producer is to be had") from error
 
 
 def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:

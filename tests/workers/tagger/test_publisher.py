@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import MemberToRemove
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from workers import kafka_clients
@@ -169,6 +169,29 @@ def test_the_record_that_its_topic_does_not_take_is_named(settings: WorkerSettin
     assert member.consumer.committed(member.input) == 2
 
 
+@pytest.mark.parametrize("delivery", Delivery)
+def test_records_that_are_too_large_together_go_through(
+    settings: WorkerSettings, stack: ExitStack, delivery: Delivery
+) -> None:
+    member = Member(settings.model_copy(update={"delivery": delivery}), stack)
+    member.join()
+    admin = kafka_clients.admin(settings.kafka)
+    with closing(admin):
+        lower = {"max.message.bytes": "1200"}
+        topic = settings.kafka.output_topic
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=lower)])
+    values = [randbytes(500) for _ in range(12)]
+    records = [(member.record(value), 0) for value in values]
+    try:
+        member.commit(records, {member.input: 12})
+    except CommitFailed:
+        member.commit(records, {member.input: 12})
+    if delivery is Delivery.EXACTLY_ONCE:
+        assert read(settings) == [(0, value) for value in values]
+    else:
+        assert {value for _, value in read(settings)} == set(values)
+
+
 @pytest.mark.parametrize("round_trips", [0, 1])
 def test_a_transaction_that_the_broker_gave_up_is_not_taken_for_committed(
     settings: WorkerSettings, stack: ExitStack, round_trips: int
@@ -177,7 +200,7 @@ def test_a_transaction_that_the_broker_gave_up_is_not_taken_for_committed(
     member.join()
     for number in range(round_trips):
         member.commit([(member.record(b"before"), 0)], {member.input: number + 1})
-    producer = member.publisher._producer
+    producer = member.publisher._producer.get()
     add_offsets = producer.send_offsets_to_transaction
 
     def late(offsets: Any, group: Any) -> None:
