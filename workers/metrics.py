@@ -65,6 +65,17 @@ class Metrics:
         self.fetches = self._counter("image_fetches", "Pictures asked for over HTTP, by status.", "status")
         self.fetched_bytes = self._counter("image_fetched_bytes", "Bytes of pictures received over HTTP.")
         self.refusals = self._counter("image_refusals", "URLs refused by the guard, by reason.", "reason")
+        self.rests = self._counter(
+            "image_host_rests", "Times a picture host was left alone: it failed, or it asked so.", "reason"
+        )
+        self.spared = self._counter(
+            "image_fetches_spared", "Pictures not asked for, since their host is left alone."
+        )
+        self.revalidations = self._counter(
+            "image_revalidations",
+            "Remembered pictures whose host was asked for changes: same, changed.",
+            "result",
+        )
         self.cache_lookups = self._counter(
             "cache_lookups",
             "Pictures looked up in the cache: hit, url_hit, content_hit, failure_hit, miss; corrupt values.",

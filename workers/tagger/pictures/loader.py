@@ -24,6 +24,7 @@ from workers.tagger.pictures.cache import FeatureCache, Memory
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
 from workers.tagger.pictures.picture import NoPicture, Picture, Pixels
+from workers.tagger.pictures.rests import HostRests
 from workers.tagger.pictures.turns import Turns
 
 _LOST_IN_DECODING: Final[Mapping[type[PictureError], ImageStatus]] = {
@@ -121,12 +122,14 @@ class Loader:
 
     async def _obtain(self, url: URL, memory: Memory) -> Picture:
         try:
-            with self._metrics.stage("fetch"):
-                data = await self._fetcher.fetch(url)
+            data = (await self._fetcher.fetch(url)).body
             content = sha256(data).hexdigest()
             # The same picture may have come under another URL; under this one that was asked already.
             features = await self._cache.features(content) if content != memory.content else None
             pixels = await self._decode(data) if features is None else None
+        except HostRests:
+            # Nothing was asked, and the host is asked again as soon as its rest is over.
+            raise
         except NoPicture as lost:
             self._metrics.fetches.labels(lost.status.value).inc()
             if lost.status not in _NOT_REMEMBERED:
@@ -162,7 +165,7 @@ async def open_loader(
         metrics: counts and times.
         resolver: finds the addresses of hosts; the system's by default. Its answers are checked either way.
     """
-    guard = Guard(settings.allow_network, metrics)
+    guard = Guard(settings, metrics)
     threads = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
     try:
         async with Fetcher(settings, guard, resolver or ThreadedResolver(), metrics) as fetcher:
