@@ -142,7 +142,8 @@ class PictureSettings(_Settings):
 
     redis_url: str | None = Field(
         "redis://localhost:6379/0",
-        description="Redis for picture features: redis://, rediss:// or unix://; empty to go without.",
+        description="Redis for picture features: redis://, rediss://, unix://, redis+cluster://host:port,... "
+        "or redis+sentinel://host:port,.../master; empty to go without.",
     )
     allow_network: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Private network that pictures may come from, as a CIDR; may be repeated."
@@ -185,6 +186,15 @@ class PictureSettings(_Settings):
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Pixels a picture may have once decoded.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures.")
+    local_cache_mb: int = Field(
+        128, ge=0, description="Megabytes of picture features in the worker's own memory, in front of Redis."
+    )
+    flight_wait: float = Field(
+        10.0,
+        ge=0,
+        le=60,
+        description="Seconds to wait for a picture that another worker is at; then it is had here as well.",
+    )
     cache_timeout: float = Field(0.25, gt=0, description="Seconds to wait for Redis before going on without.")
     feature_ttl: int = Field(86_400, ge=1, description="Seconds a picture's features stay in Redis.")
     url_ttl: int = Field(3_600, ge=1, description="Seconds a URL is taken to lead to the same picture.")
