@@ -57,7 +57,8 @@ class LocalTier:
         """Keep a picture's features; they must not change afterwards."""
         with self._lock:
             if features.nbytes <= self._features.maxsize:
-                self._features[content] = features
+                # A view of a whole batch's features would hold them all.
+                self._features[content] = features if features.base is None else features.copy()
                 self._held.set(self._features.currsize)
 
 
