@@ -184,7 +184,11 @@ class PictureSettings(_Settings):
         description="URL or mail address where picture hosts reach you, sent with the User-Agent.",
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Pixels a picture may have once decoded.")
-    decode_threads: int = Field(2, ge=1, description="Threads that decode pictures.")
+    decode_processes: int = Field(2, ge=1, description="Processes that decode pictures.")
+    decode_timeout: float = Field(10.0, gt=0, le=300, description="Seconds for decoding one picture.")
+    decode_max_memory_mb: int = Field(
+        1_024, ge=64, description="Megabytes that decoding one picture may take, on Linux."
+    )
     cache_timeout: float = Field(0.25, gt=0, description="Seconds to wait for Redis before going on without.")
     feature_ttl: int = Field(86_400, ge=1, description="Seconds a picture's features stay in Redis.")
     url_ttl: int = Field(3_600, ge=1, description="Seconds a URL is taken to lead to the same picture.")

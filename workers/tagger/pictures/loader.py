@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,22 +15,17 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from model.pictures import BrokenPicture, NotAPicture, PictureError, PictureTooLarge, decode
 from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
 from workers.tagger.pictures.cache import FeatureCache, Memory
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
-from workers.tagger.pictures.picture import NoPicture, Picture, Pixels
+from workers.tagger.pictures.picture import NoPicture, Picture
 from workers.tagger.pictures.rests import HostRests
 from workers.tagger.pictures.turns import Turns
 
-_LOST_IN_DECODING: Final[Mapping[type[PictureError], ImageStatus]] = {
-    NotAPicture: ImageStatus.NOT_A_PICTURE,
-    BrokenPicture: ImageStatus.BROKEN,
-    PictureTooLarge: ImageStatus.TOO_LARGE,
-}
 # The guard's own verdicts cost nothing to reach again; what a host did costs it and us a fetch.
 _NOT_REMEMBERED: Final = frozenset({ImageStatus.BAD_URL, ImageStatus.REFUSED})
 
@@ -48,15 +42,14 @@ class Loader:
         guard: Guard,
         fetcher: Fetcher,
         cache: FeatureCache,
-        threads: ThreadPoolExecutor,
+        decoder: Decoder,
         metrics: Metrics,
     ) -> None:
         self._guard: Final = guard
         self._fetcher: Final = fetcher
         self._cache: Final = cache
-        self._threads: Final = threads
+        self._decoder: Final = decoder
         self._metrics: Final = metrics
-        self._max_pixels: Final = settings.max_pixels
         self._turns: Final = Turns(
             settings.fetch_concurrency, settings.fetch_per_host, wait=settings.fetch_wait
         )
@@ -126,7 +119,7 @@ class Loader:
             content = sha256(data).hexdigest()
             # The same picture may have come under another URL; under this one that was asked already.
             features = await self._cache.features(content) if content != memory.content else None
-            pixels = await self._decode(data) if features is None else None
+            pixels = await self._decoder.decode(data) if features is None else None
         except HostRests:
             # Nothing was asked, and the host is asked again as soon as its rest is over.
             raise
@@ -139,25 +132,12 @@ class Loader:
         self._cache.remember_content(str(url), content)
         return Picture(str(url), ImageStatus.OK, content, pixels=pixels, features=features)
 
-    async def _decode(self, data: bytes) -> Pixels:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode_now, data)
-
-    def _decode_now(self, data: bytes) -> Pixels:
-        with self._metrics.stage("decode"):
-            try:
-                pixels = decode(data, max_pixels=self._max_pixels)
-            except PictureError as error:
-                raise NoPicture(_LOST_IN_DECODING.get(type(error), ImageStatus.BROKEN)) from None
-        # Posts that asked at once share the array.
-        pixels.flags.writeable = False
-        return pixels
-
 
 @asynccontextmanager
 async def open_loader(
     settings: PictureSettings, cache: FeatureCache, metrics: Metrics, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Loader]:
-    """A loader with its HTTP session and threads; what is under way at the end is broken off.
+    """A loader with its HTTP session and decoding processes; what is under way at the end is broken off.
 
     Args:
         settings: bounds and networks.
@@ -166,11 +146,10 @@ async def open_loader(
         resolver: finds the addresses of hosts; the system's by default. Its answers are checked either way.
     """
     guard = Guard(settings, metrics)
-    threads = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
-    try:
+    with Decoder(settings, metrics) as decoder:
         async with Fetcher(settings, guard, resolver or ThreadedResolver(), metrics) as fetcher:
             loader = Loader(
-                settings, guard=guard, fetcher=fetcher, cache=cache, threads=threads, metrics=metrics
+                settings, guard=guard, fetcher=fetcher, cache=cache, decoder=decoder, metrics=metrics
             )
             memory = asyncio.create_task(cache.run())
             memory.add_done_callback(_report_end)
@@ -180,8 +159,6 @@ async def open_loader(
                 await loader.end()
                 memory.cancel()
                 await asyncio.gather(memory, return_exceptions=True)
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:
