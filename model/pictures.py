@@ -42,6 +42,12 @@ MEDIA_TYPES: Final = (
 )
 """The accepted formats, those that say most in a byte first."""
 
+# Each scan of a progressive JPEG goes over the whole picture and may take ten bytes, so ten megabytes of them
+# keep a decoder busy for an hour. Encoders write about ten; those of a thumbnail and a stray one in a colour
+# profile count too.
+_MAX_SCANS: Final = 100
+_SCAN: Final = b"\xff\xda"
+
 _SQUARE: Final = (PICTURE_SIZE, PICTURE_SIZE)
 _MAX_16_BIT: Final = 65_535
 _WHITE: Final = (255, 255, 255, 255)
@@ -69,7 +75,7 @@ class BrokenPicture(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """The picture declares more pixels than we decode."""
+    """The picture would cost more than we spend on one: pixels, scans or memory."""
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
@@ -89,7 +95,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
 
     Raises:
         NotAPicture: none of the accepted formats.
-        PictureTooLarge: more than `max_pixels`.
+        PictureTooLarge: more than `max_pixels`, too many scans, or not enough memory for it.
         BrokenPicture: cut short or corrupt.
     """
     reader = _format(data)
@@ -98,6 +104,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
     try:
         with reader(io.BytesIO(data)) as picture:
             _check_size(picture, max_pixels)
+            _check_scans(picture, data)
             # A JPEG decodes at a fraction of its size at a fraction of the cost.
             picture.draft("RGB", (2 * PICTURE_SIZE, 2 * PICTURE_SIZE))
             picture.load()
@@ -106,6 +113,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
             return np.array(squashed if turn is None else squashed.transpose(turn))
     except PictureError:
         raise
+    except (Image.DecompressionBombError, MemoryError):
+        raise PictureTooLarge("the picture swells to more than is decoded") from None
     except Exception:  # noqa: BLE001 - a decoder fed hostile bytes may raise anything
         raise BrokenPicture("the picture is cut short or corrupt") from None
 
@@ -137,6 +146,11 @@ def _check_size(picture: Image.Image, max_pixels: int) -> None:
     width, height = picture.size
     if width * height > max_pixels:
         raise PictureTooLarge(f"{width} x {height} pixels are more than the {max_pixels} that are decoded")
+
+
+def _check_scans(picture: Image.Image, data: bytes) -> None:
+    if isinstance(picture, JpegImageFile) and data.count(_SCAN) > _MAX_SCANS:
+        raise PictureTooLarge(f"more than {_MAX_SCANS} scans are not decoded")
 
 
 def _squash(picture: Image.Image) -> Image.Image:

@@ -76,6 +76,11 @@ class Metrics:
             "Remembered pictures whose host was asked for changes: same, changed.",
             "result",
         )
+        self.decoder_ends = self._counter(
+            "image_decoder_ends",
+            "Decoding processes ended by a picture, by reason: timeout, crash.",
+            "reason",
+        )
         self.cache_lookups = self._counter(
             "cache_lookups",
             "Pictures looked up, by tier (local, redis): hit, url_hit, content_hit, failure_hit, miss.",

@@ -185,7 +185,11 @@ class PictureSettings(_Settings):
         description="URL or mail address where picture hosts reach you, sent with the User-Agent.",
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Pixels a picture may have once decoded.")
-    decode_threads: int = Field(2, ge=1, description="Threads that decode pictures.")
+    decode_processes: int = Field(2, ge=1, description="Processes that decode pictures.")
+    decode_timeout: float = Field(10.0, gt=0, le=300, description="Seconds for decoding one picture.")
+    decode_max_memory_mb: int = Field(
+        1_024, ge=64, description="Megabytes that decoding one picture may take, on Linux."
+    )
     local_cache_mb: int = Field(
         128, ge=0, description="Megabytes of picture features in the worker's own memory, in front of Redis."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
 from workers.tagger.pictures.cache import FeatureCache, url_identity
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
 from workers.tagger.pictures.lead import Memory
@@ -195,7 +195,7 @@ def _under(url: str, outcome: Outcome) -> Picture:
 async def open_loader(
     settings: PictureSettings, cache: FeatureCache, metrics: Metrics, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Loader]:
-    """A loader with its HTTP session and threads; what is under way at the end is broken off.
+    """A loader with its HTTP session and decoding processes; what is under way at the end is broken off.
 
     Args:
         settings: bounds and networks.
@@ -204,10 +204,9 @@ async def open_loader(
         resolver: finds the addresses of hosts; the system's by default. Its answers are checked either way.
     """
     guard = Guard(settings, metrics)
-    threads = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
-    try:
+    with Decoder(settings, metrics) as decoder:
         async with Fetcher(settings, guard, resolver or ThreadedResolver(), metrics) as fetcher:
-            source = Source(settings, fetcher=fetcher, cache=cache, threads=threads, metrics=metrics)
+            source = Source(settings, fetcher=fetcher, cache=cache, decoder=decoder, metrics=metrics)
             loader = Loader(settings, guard=guard, source=source, cache=cache, metrics=metrics)
             memory = asyncio.create_task(cache.run())
             memory.add_done_callback(_report_end)
@@ -217,8 +216,6 @@ async def open_loader(
                 await loader.end()
                 memory.cancel()
                 await asyncio.gather(memory, return_exceptions=True)
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
@@ -12,23 +10,18 @@ from weakref import WeakValueDictionary
 
 from yarl import URL
 
-from model.pictures import BrokenPicture, NotAPicture, PictureError, PictureTooLarge, decode
 from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
 from workers.tagger.pictures.answer import NotModified, Validators
 from workers.tagger.pictures.cache import FeatureCache, url_identity
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.lead import Memory
 from workers.tagger.pictures.picture import NoPicture, Picture, Pixels
 from workers.tagger.pictures.rests import HostRests
 from workers.tagger.pictures.turns import Turns
 
-_LOST_IN_DECODING: Final[Mapping[type[PictureError], ImageStatus]] = {
-    NotAPicture: ImageStatus.NOT_A_PICTURE,
-    BrokenPicture: ImageStatus.BROKEN,
-    PictureTooLarge: ImageStatus.TOO_LARGE,
-}
 # The guard's own verdicts cost nothing to reach again; what a host did costs it and us a fetch.
 _NOT_REMEMBERED: Final = frozenset({ImageStatus.BAD_URL, ImageStatus.REFUSED})
 
@@ -58,14 +51,13 @@ class Source:
         *,
         fetcher: Fetcher,
         cache: FeatureCache,
-        threads: ThreadPoolExecutor,
+        decoder: Decoder,
         metrics: Metrics,
     ) -> None:
         self._fetcher: Final = fetcher
         self._cache: Final = cache
-        self._threads: Final = threads
+        self._decoder: Final = decoder
         self._metrics: Final = metrics
-        self._max_pixels: Final = settings.max_pixels
         self._turns: Final = Turns(
             settings.fetch_concurrency, settings.fetch_per_host, wait=settings.fetch_wait
         )
@@ -158,26 +150,13 @@ class Source:
         if (pixels := self.pixels(content)) is not None:
             return replace(picture, pixels=pixels), False
         try:
-            pixels = await self._decode(data)
+            pixels = await self._decoder.decode(data)
         except BaseException:
             self._cache.leave(content)
             raise
         if ours:
             self._undescribed[content] = pixels
         return replace(picture, pixels=pixels), not ours
-
-    async def _decode(self, data: bytes) -> Pixels:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode_now, data)
-
-    def _decode_now(self, data: bytes) -> Pixels:
-        with self._metrics.stage("decode"):
-            try:
-                pixels = decode(data, max_pixels=self._max_pixels)
-            except PictureError as error:
-                raise NoPicture(_LOST_IN_DECODING.get(type(error), ImageStatus.BROKEN)) from None
-        # Posts that asked at once share the array.
-        pixels.flags.writeable = False
-        return pixels
 
 
 def _over(new: Validators, old: Validators) -> Validators:

@@ -4,7 +4,7 @@ from typing import cast
 
 import aiohttp
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -42,6 +42,8 @@ def test_a_date_gone_by_asks_for_no_rest() -> None:
     assert retry_after(answer()) is None
 
 
+@pytest.mark.attack("any text as Retry-After", "read or left")
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=60), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]\d+")

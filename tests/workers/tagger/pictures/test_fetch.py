@@ -91,6 +91,7 @@ def declared_size(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.attack("{case}", "{expected}")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -116,6 +117,7 @@ async def test_what_is_no_picture_says_so(
     assert count("image_fetches_total", status=expected) == 1
 
 
+@pytest.mark.attack("CVE-2026-22773 a picture of {size}", "ok")
 @pytest.mark.parametrize("size", [(1, 1), (1, 5_000), (5_000, 1)], ids=str)
 async def test_cve_2026_22773_a_picture_of_odd_shape_is_a_picture(
     picture_host: PictureHost, loading: OpenLoader, picture: Callable[..., bytes], size: tuple[int, int]
@@ -125,6 +127,7 @@ async def test_cve_2026_22773_a_picture_of_odd_shape_is_a_picture(
         assert await outcome(loader, url) is ImageStatus.OK
 
 
+@pytest.mark.attack("CVE-2026-22778 a failure whose text holds addresses", "the status alone gets out")
 async def test_cve_2026_22778_nothing_of_a_librarys_error_gets_out(
     picture_host: PictureHost, loading: OpenLoader, settings: Callable[..., PictureSettings], metrics: Metrics
 ) -> None:
@@ -153,6 +156,7 @@ async def test_a_host_that_is_not_there_is_unreachable(loading: OpenLoader, unus
         assert await outcome(loader, "http://nowhere.example/") is ImageStatus.UNREACHABLE
 
 
+@pytest.mark.attack("a host without a trusted certificate", "unreachable")
 async def test_a_host_whose_certificate_is_not_trusted_is_unreachable(
     picture_host: PictureHost, loading: OpenLoader
 ) -> None:
@@ -161,6 +165,7 @@ async def test_a_host_whose_certificate_is_not_trusted_is_unreachable(
         assert await outcome(loader, url) is ImageStatus.UNREACHABLE
 
 
+@pytest.mark.attack("a host that is slow: {case}", "timeout")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -178,6 +183,7 @@ async def test_a_slow_host_is_given_up(
     assert count("image_fetches_total", status="timeout") == 1
 
 
+@pytest.mark.attack("a host that sends nothing", "timeout, before the whole time is over")
 async def test_a_host_that_sends_nothing_for_long_is_given_up_before_the_whole_time_is_over(
     picture_host: PictureHost, loading: OpenLoader
 ) -> None:
@@ -186,6 +192,7 @@ async def test_a_host_that_sends_nothing_for_long_is_given_up_before_the_whole_t
         assert await outcome(loader, url) is ImageStatus.TIMEOUT
 
 
+@pytest.mark.attack("redirects, each just quick enough", "timeout")
 async def test_the_whole_time_counts_the_redirects_too(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -220,6 +227,7 @@ def address(server: asyncio.Server, name: str = "127.0.0.1") -> str:
     return f"http://{name}:{server.sockets[0].getsockname()[1]}/a.jpg"
 
 
+@pytest.mark.attack("CVE-2026-0599 an endless body: {case}", "too_large")
 @pytest.mark.parametrize(
     "head",
     [
@@ -242,6 +250,7 @@ async def test_cve_2026_0599_an_endless_body_is_cut_off(
     assert count("image_fetched_bytes_total") < 1_000_000
 
 
+@pytest.mark.attack("a Content-Length that is too large", "too_large, nothing is read")
 async def test_a_length_that_is_too_large_is_not_read_at_all(loading: OpenLoader, count: Count) -> None:
     server = await raw(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n\xff\xd8\xff", again=bytes(1_000))
     async with server, loading(fetch_max_bytes=100_000) as loader:
@@ -249,6 +258,7 @@ async def test_a_length_that_is_too_large_is_not_read_at_all(loading: OpenLoader
     assert count("image_fetched_bytes_total") == 0
 
 
+@pytest.mark.attack("an endless page", "not_a_picture, cut off")
 async def test_something_else_is_not_read_to_its_end(loading: OpenLoader, count: Count) -> None:
     server = await raw(b"HTTP/1.1 200 OK\r\n\r\n<!doctype html>", again=bytes(65_536))
     async with server, loading() as loader:
@@ -256,6 +266,7 @@ async def test_something_else_is_not_read_to_its_end(loading: OpenLoader, count:
     assert count("image_fetched_bytes_total") < 1_000_000
 
 
+@pytest.mark.attack("a body shorter than its Content-Length", "http_error")
 async def test_a_body_shorter_than_promised_is_an_http_error(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -264,6 +275,7 @@ async def test_a_body_shorter_than_promised_is_an_http_error(
         assert await outcome(loader, url) is ImageStatus.HTTP_ERROR
 
 
+@pytest.mark.attack("{case}", "{expected}")
 @pytest.mark.parametrize(
     ("answer", "again", "expected"),
     [
@@ -290,6 +302,7 @@ async def test_bad_http_is_an_outcome(
         assert await outcome(loader, address(server)) == expected
 
 
+@pytest.mark.attack("a compressed answer", "not_a_picture, nothing is read")
 async def test_a_compressed_answer_is_not_opened(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, count: Count
 ) -> None:
@@ -305,6 +318,9 @@ async def test_a_compressed_answer_is_not_opened(
     assert count("image_fetched_bytes_total") == 0
 
 
+@pytest.mark.attack(
+    "a cookie, and a proxy in the environment", "the cookie is not sent back, the proxy not asked"
+)
 async def test_a_request_tells_no_more_than_it_must(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +347,7 @@ async def test_a_request_tells_no_more_than_it_must(
         assert headers["Host"] == url.removeprefix("http://")
 
 
+@pytest.mark.attack("a host by TLS", "SNI is its name")
 async def test_tls_asks_for_the_host_by_its_name(loading: OpenLoader) -> None:
     hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -345,6 +362,7 @@ async def test_tls_asks_for_the_host_by_its_name(loading: OpenLoader) -> None:
     assert b"images.example" in await hello
 
 
+@pytest.mark.attack("four redirects", "http_error")
 async def test_redirects_are_followed_three_times(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -357,6 +375,7 @@ async def test_redirects_are_followed_three_times(
     assert picture_host.hits["0"] == 1
 
 
+@pytest.mark.attack("a loop of redirects", "http_error")
 async def test_a_loop_of_redirects_ends(picture_host: PictureHost, loading: OpenLoader) -> None:
     url = picture_host.add("a", redirect("/b"))
     picture_host.add("b", redirect("/a"))
@@ -373,6 +392,7 @@ async def test_a_redirect_without_a_target_is_an_http_error(
         assert await outcome(loader, url) is ImageStatus.HTTP_ERROR
 
 
+@pytest.mark.attack("a redirect to {location}", "{expected}, nothing is asked")
 @pytest.mark.parametrize(
     ("location", "expected", "reason"),
     [
@@ -411,6 +431,9 @@ async def test_a_redirect_does_not_lead_inside(
     assert count("image_refusals_total", reason=reason) == 1
 
 
+@pytest.mark.attack(
+    "CVE-2025-6242, CVE-2026-33626 a URL of {host}, which is inside", "refused, nothing is asked"
+)
 @pytest.mark.parametrize("host", ["127.0.0.1", "inside.example"])
 async def test_cve_2025_6242_and_cve_2026_33626_nothing_inside_is_asked(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, host: str
@@ -421,6 +444,9 @@ async def test_cve_2025_6242_and_cve_2026_33626_nothing_inside_is_asked(
     assert not picture_host.hits
 
 
+@pytest.mark.attack(
+    "DNS rebinding: public when checked, inside when asked again", "the name is resolved once"
+)
 async def test_a_connection_goes_to_the_address_that_was_checked(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -431,6 +457,7 @@ async def test_a_connection_goes_to_the_address_that_was_checked(
     assert names.asked == 1
 
 
+@pytest.mark.attack("DNS rebinding: inside at the next post", "refused")
 async def test_a_host_that_moves_inside_is_refused_from_then_on(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -443,6 +470,7 @@ async def test_a_host_that_moves_inside_is_refused_from_then_on(
     assert picture_host.hits["a.jpg"] == 1
 
 
+@pytest.mark.attack("a name with one address outside and one inside", "refused, in either order")
 async def test_a_host_with_one_address_inside_is_refused(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -453,6 +481,7 @@ async def test_a_host_with_one_address_inside_is_refused(
     assert not picture_host.hits
 
 
+@pytest.mark.attack("an address past the check of URLs", "no socket is opened")
 async def test_an_address_that_no_resolver_saw_is_not_spoken_to(
     picture_host: PictureHost, settings: Callable[..., PictureSettings], metrics: Metrics, jpeg: bytes
 ) -> None:
@@ -480,6 +509,7 @@ def peers(
     return seen
 
 
+@pytest.mark.attack("two names at one address", "two connections")
 async def test_a_connection_is_used_again_for_its_own_host_only(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -495,6 +525,7 @@ async def test_a_connection_is_used_again_for_its_own_host_only(
     assert names.asked == 2
 
 
+@pytest.mark.attack("a name inside, while a connection to the port is kept for another", "refused")
 async def test_a_kept_connection_lends_no_other_host_its_check(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
 ) -> None:
@@ -513,6 +544,7 @@ async def test_a_kept_connection_lends_no_other_host_its_check(
     assert len(seen) == 1
 
 
+@pytest.mark.attack("another name at an allowed host's address", "refused")
 async def test_an_allowed_host_is_asked_wherever_it_leads_and_no_other_is(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, count: Count
 ) -> None:
@@ -572,6 +604,7 @@ async def test_a_picture_that_did_not_change_is_not_sent_again(
     ]
 
 
+@pytest.mark.attack("a redirect in answer to a conditional request", "the validators stay behind")
 async def test_validators_go_to_the_host_that_gave_them_only(
     picture_host: PictureHost, fetcher: MakeFetcher, jpeg: bytes
 ) -> None:
@@ -587,12 +620,14 @@ async def test_validators_go_to_the_host_that_gave_them_only(
     assert seen == [None]
 
 
+@pytest.mark.attack("304 without a question", "http_error")
 async def test_who_was_not_asked_for_changes_can_not_say_that_there_are_none(
     picture_host: PictureHost, fetcher: MakeFetcher
 ) -> None:
     assert (await lost(await fetcher(), picture_host.add("a.jpg", status(304)))).status == "http_error"
 
 
+@pytest.mark.attack("an ETag that is {tag!a}", "not sent back")
 @pytest.mark.parametrize("tag", ["", "a" * 257, "caf\xe9", "\x00"])
 async def test_a_validator_that_is_no_plain_text_is_none(fetcher: MakeFetcher, jpeg: bytes, tag: str) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: %s\r\n\r\n" % (len(jpeg), tag.encode())
@@ -625,6 +660,7 @@ async def test_a_host_is_left_alone_for_as_long_as_it_asks(
     assert count("image_fetches_spared_total") == 2
 
 
+@pytest.mark.attack("a dead host, again and again", "timeout, not asked any more")
 async def test_a_dead_host_costs_nothing_after_some_tries(
     fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes, count: Count
 ) -> None:
@@ -657,6 +693,7 @@ async def test_a_host_that_is_back_is_asked_again(
                 break
 
 
+@pytest.mark.attack("answers that are to turn us against a host", "the host is asked on")
 async def test_what_is_wrong_with_a_picture_is_no_fault_of_its_host(
     fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes
 ) -> None:
@@ -666,6 +703,9 @@ async def test_what_is_wrong_with_a_picture_is_no_fault_of_its_host(
     assert (await ours.fetch(URL(picture_host.add("a.jpg", jpeg)))).body == jpeg
 
 
+@pytest.mark.attack(
+    "a late redirect that is to turn us against its target", "timeout, the target is asked on"
+)
 async def test_nobody_s_redirect_uses_up_another_host_s_credit(
     fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes
 ) -> None:

@@ -146,6 +146,7 @@ def guard(metrics: Metrics) -> Guard:
     return Guard(PictureSettings(), metrics)
 
 
+@pytest.mark.attack("{url}", "refused: {reason}")
 @pytest.mark.parametrize(("url", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_url_is_refused(guard: Guard, count: Callable[..., float], url: str, reason: str) -> None:
     with pytest.raises(Refused) as refused:
@@ -218,6 +219,7 @@ def test_a_redirect_is_followed_from_where_it_stands(guard: Guard, location: str
     assert str(guard.follow(URL("https://images.example/a/x.jpg"), location)) == target
 
 
+@pytest.mark.attack("a redirect to {location}", "refused: {reason}")
 @pytest.mark.parametrize(
     ("location", "reason"),
     [
@@ -245,6 +247,7 @@ def test_http_may_go_to_https_and_stay_http(guard: Guard) -> None:
     assert guard.follow(URL("http://images.example/"), "/a").scheme == "http"
 
 
+@pytest.mark.attack("addresses beside an allowed network", "refused: address")
 def test_an_allowed_network_passes_on_every_port(metrics: Metrics) -> None:
     guard = Guard(
         PictureSettings(allow_network=(ip_network("10.1.0.0/16"), ip_network("fd00::/64"))), metrics
@@ -292,6 +295,7 @@ async def test_a_resolver_gives_public_answers(guard: Guard, metrics: Metrics) -
     assert [answer["host"] for answer in answers] == ["93.184.216.34", "2606:4700::1111"]
 
 
+@pytest.mark.attack("a name that resolves to {answers}", "refused: address")
 @pytest.mark.parametrize(
     "answers",
     [
@@ -311,6 +315,7 @@ async def test_one_answer_inside_refuses_the_host(guard: Guard, metrics: Metrics
     assert refused.value.refusal is Refusal.ADDRESS
 
 
+@pytest.mark.attack("a name with port 8080", "refused: port")
 async def test_a_public_host_has_pictures_on_the_web_ports_only(guard: Guard, metrics: Metrics) -> None:
     with pytest.raises(Refused) as refused:
         await GuardedResolver(Answers(["93.184.216.34"]), guard, metrics).resolve("images.example", 8080)
@@ -322,6 +327,7 @@ async def test_a_name_without_addresses_is_no_host(guard: Guard, metrics: Metric
         await GuardedResolver(Answers([]), guard, metrics).resolve("images.example", 80)
 
 
+@pytest.mark.attack("a name that is public first and loopback then", "refused: address, the second time")
 async def test_an_answer_is_judged_each_time_it_is_given(guard: Guard, metrics: Metrics) -> None:
     resolver = GuardedResolver(Answers(["93.184.216.34"], ["127.0.0.1"]), guard, metrics)
     await resolver.resolve("rebinding.example", 80)
@@ -329,6 +335,7 @@ async def test_an_answer_is_judged_each_time_it_is_given(guard: Guard, metrics: 
         await resolver.resolve("rebinding.example", 80)
 
 
+@pytest.mark.attack("an address that no check saw", "no socket is opened")
 def test_no_socket_is_opened_to_an_address_inside(guard: Guard) -> None:
     with pytest.raises(PermissionError, match="the guard refused"):
         guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))
@@ -336,6 +343,7 @@ def test_no_socket_is_opened_to_an_address_inside(guard: Guard) -> None:
     opened.close()
 
 
+@pytest.mark.attack("an allowed host that leads to {address}", "refused: address")
 @pytest.mark.parametrize(
     "address",
     [
@@ -370,6 +378,7 @@ def test_an_allowed_host_may_lead_inside_on_every_port(metrics: Metrics, address
             guard.admit(address, 9000, other)
 
 
+@pytest.mark.attack("another host at an allowed host's address", "no socket is opened")
 def test_a_socket_is_opened_for_the_host_that_is_spoken_to_only(metrics: Metrics) -> None:
     guard = Guard(PictureSettings(allow_host=("cdn.internal",)), metrics)
     target = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("10.0.0.1", 80))

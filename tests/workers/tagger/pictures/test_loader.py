@@ -15,7 +15,7 @@ from workers.local.picture_faults import hanging, status
 from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
 from workers.settings import PictureSettings
-from workers.tagger.pictures import source as source_module
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.loader import Loader
 from workers.tagger.pictures.picture import Features, Picture
 
@@ -302,12 +302,12 @@ async def test_a_refusal_is_not_remembered(loading: OpenLoader, redis_url: str) 
 async def test_a_bug_of_ours_costs_one_picture_and_tells_no_url(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(data: bytes, *, max_pixels: int) -> None:
+    async def broken(_: Decoder, data: bytes) -> None:
         raise LookupError("http://user:secret@host/?token=secret")
 
     urls = [picture_host.add("a.jpg", jpeg) + "?token=secret", picture_host.url_of("gone.jpg")]
     async with loading() as loader:
-        monkeypatch.setattr(source_module, "decode", broken)
+        monkeypatch.setattr(Decoder, "decode", broken)
         with capture_logs() as logs:
             pictures = await loader.load(urls)
         monkeypatch.undo()

@@ -94,6 +94,7 @@ def test_a_probe_that_is_broken_off_lets_another_try(rests: Rests, clock: Clock)
     assert not is_left_alone(rests)
 
 
+@pytest.mark.attack("Retry-After of 30 years", "the host rests for fetch_host_rest_max")
 def test_a_host_rests_as_long_as_it_asks_up_to_a_limit(
     rests: Rests, clock: Clock, count: Callable[..., float]
 ) -> None:
@@ -134,6 +135,7 @@ def test_who_is_left_alone_is_said_to_be_what_it_was(rests: Rests, count: Callab
     assert count("image_fetches_spared_total") == 1
 
 
+@pytest.mark.attack("ten thousand dead hosts", "4,096 are remembered")
 def test_no_number_of_dead_hosts_fills_the_memory(rests: Rests) -> None:
     for number in range(10_000):
         fails(rests, f"{number}.example")
