@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -25,6 +26,27 @@ MAX_PIXELS: Final = 50_000_000
 
 DECODING: Final = "squash-224-1"
 """Names what `decode` makes of a picture; a change of its pixels needs a new name, for cached features."""
+
+HEAD_BYTES: Final = 12
+"""Bytes that are enough to tell a picture's format."""
+
+# Pillow can be built without libavif.
+_HAS_AVIF: Final = bool(features.check("avif"))
+
+MEDIA_TYPES: Final = (
+    *(("image/avif",) if _HAS_AVIF else ()),
+    "image/webp",
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+)
+"""The accepted formats, those that say most in a byte first."""
+
+# Each scan of a progressive JPEG goes over the whole picture and may take ten bytes, so ten megabytes of them
+# keep a decoder busy for an hour. Encoders write about ten; those of a thumbnail and a stray one in a colour
+# profile count too.
+_MAX_SCANS: Final = 100
+_SCAN: Final = b"\xff\xda"
 
 _SQUARE: Final = (PICTURE_SIZE, PICTURE_SIZE)
 _MAX_16_BIT: Final = 65_535
@@ -53,11 +75,13 @@ class BrokenPicture(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """The picture declares more pixels than we decode."""
+    """The picture would cost more than we spend on one: pixels, scans or memory."""
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
-    """Decode a JPEG, PNG, WebP or GIF (its first frame) and squash the whole of it to the backbone's square.
+    """Decode a picture, of an animation its first frame, and squash the whole of it to the backbone's square.
+
+    JPEG, PNG, WebP and GIF, and AVIF where Pillow has it.
 
     Nothing is cropped: what a post shows may stand at the picture's edge. Turned upright by its EXIF
     orientation; transparency lies on white.
@@ -71,13 +95,16 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
 
     Raises:
         NotAPicture: none of the accepted formats.
-        PictureTooLarge: more than `max_pixels`.
+        PictureTooLarge: more than `max_pixels`, too many scans, or not enough memory for it.
         BrokenPicture: cut short or corrupt.
     """
-    reader = _reader(data)
+    reader = _format(data)
+    if reader is None:
+        raise NotAPicture("the bytes are no JPEG, PNG, WebP, GIF or AVIF")
     try:
         with reader(io.BytesIO(data)) as picture:
             _check_size(picture, max_pixels)
+            _check_scans(picture, data)
             # A JPEG decodes at a fraction of its size at a fraction of the cost.
             picture.draft("RGB", (2 * PICTURE_SIZE, 2 * PICTURE_SIZE))
             picture.load()
@@ -86,30 +113,44 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
             return np.array(squashed if turn is None else squashed.transpose(turn))
     except PictureError:
         raise
+    except (Image.DecompressionBombError, MemoryError):
+        raise PictureTooLarge("the picture swells to more than is decoded") from None
     except Exception:  # noqa: BLE001 - a decoder fed hostile bytes may raise anything
         raise BrokenPicture("the picture is cut short or corrupt") from None
 
 
-def _reader(data: bytes) -> Callable[[io.BytesIO], ImageFile]:
+def begins_like_a_picture(head: bytes | bytearray) -> bool:
+    """Whether the first `HEAD_BYTES` are those of an accepted format."""
+    return _format(head) is not None
+
+
+def _format(head: bytes | bytearray) -> Callable[[io.BytesIO], ImageFile] | None:
     """The decoder that the first bytes ask for.
 
     `Image.open` would judge the size by a limit that is global to the process, and by a warning.
     """
-    if data.startswith(b"\xff\xd8\xff"):
+    if head.startswith(b"\xff\xd8\xff"):
         return JpegImageFile
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
-    if data.startswith((b"GIF87a", b"GIF89a")):
+    if head.startswith((b"GIF87a", b"GIF89a")):
         return GifImageFile
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WebPImageFile
-    raise NotAPicture("the bytes are no JPEG, PNG, WebP or GIF")
+    if _HAS_AVIF and bytes(head[4:12]) in {b"ftypavif", b"ftypavis"}:
+        return AvifImageFile
+    return None
 
 
 def _check_size(picture: Image.Image, max_pixels: int) -> None:
     width, height = picture.size
     if width * height > max_pixels:
         raise PictureTooLarge(f"{width} x {height} pixels are more than the {max_pixels} that are decoded")
+
+
+def _check_scans(picture: Image.Image, data: bytes) -> None:
+    if isinstance(picture, JpegImageFile) and data.count(_SCAN) > _MAX_SCANS:
+        raise PictureTooLarge(f"more than {_MAX_SCANS} scans are not decoded")
 
 
 def _squash(picture: Image.Image) -> Image.Image:

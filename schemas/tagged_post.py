@@ -58,7 +58,8 @@ class ImageRelation(_Wire):
         description="`ok`, or why the picture took no part: "
         "`bad_url` is no http(s) URL, `refused` is a host or network we don't fetch from, "
         "`unreachable` gave no connection, `timeout` was too slow, `http_error` answered without a picture, "
-        "`too_large` has too many bytes or pixels, `not_a_picture` is of another type, "
+        "`too_large` has too many bytes or pixels or costs too much to decode, "
+        "`not_a_picture` is of another type, "
         "`broken` can't be decoded."
     )
     relevance: float | None = Field(

@@ -68,10 +68,41 @@ class Metrics:
         self.fetches = self._counter("image_fetches", "Pictures asked for over HTTP, by status.", "status")
         self.fetched_bytes = self._counter("image_fetched_bytes", "Bytes of pictures received over HTTP.")
         self.refusals = self._counter("image_refusals", "URLs refused by the guard, by reason.", "reason")
+        self.rests = self._counter(
+            "image_host_rests", "Times a picture host was left alone: it failed, or it asked so.", "reason"
+        )
+        self.spared = self._counter(
+            "image_fetches_spared", "Pictures not asked for, since their host is left alone."
+        )
+        self.revalidations = self._counter(
+            "image_revalidations",
+            "Remembered pictures whose host was asked for changes: same, changed.",
+            "result",
+        )
+        self.decoder_ends = self._counter(
+            "image_decoder_ends",
+            "Decoding processes ended by a picture, by reason: timeout, crash.",
+            "reason",
+        )
         self.cache_lookups = self._counter(
             "cache_lookups",
-            "Pictures looked up in the cache: hit, url_hit, content_hit, failure_hit, miss; corrupt values.",
+            "Pictures looked up, by tier (local, redis): hit, url_hit, content_hit, failure_hit, miss.",
+            "tier",
             "result",
+        )
+        self.cache_foreign = self._counter(
+            "cache_foreign_values", "Values in Redis that are damaged or not ours; each is a miss."
+        )
+        self.cache_bytes = self._counter(
+            "cache_bytes", "Bytes of values exchanged with Redis: read, written.", "direction"
+        )
+        self.cache_local_bytes = self._gauge(
+            "cache_local_bytes", "Bytes of features that the worker holds in its own memory."
+        )
+        self.flights_joined = self._counter(
+            "image_flights_joined",
+            "Pictures that were already under way when they were asked for: here, in another worker.",
+            "where",
         )
         self.cache_up = self._gauge(
             "cache_up", "1 while Redis answers and stores, 0 while the worker goes on without it."

@@ -58,3 +58,24 @@ def test_an_unknown_setting_is_refused() -> None:
 def test_a_drain_is_shorter_than_the_session() -> None:
     with pytest.raises(ValidationError, match="drain_timeout"):
         WorkerSettings.model_validate({"drain_timeout": 60})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["10.0.0.1", "fd00::1", "http://cdn", "cdn:80", "*.cdn", "a..b", "", "cdn.", "b\xfccher", "0x7f.1"],
+)
+def test_an_allowed_host_is_a_plain_name(host: str) -> None:
+    with pytest.raises(ValidationError):
+        PictureSettings(allow_host=(host,))
+
+
+def test_an_allowed_host_is_read_as_dns_reads_it() -> None:
+    assert PictureSettings(allow_host=("CDN.Internal", "minio")).allow_host == ("cdn.internal", "minio")
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\r\nX: y", "a\tb", "caf\xe9", "a" * 300])
+def test_what_picture_hosts_are_told_can_not_break_a_header(text: str) -> None:
+    with pytest.raises(ValidationError):
+        PictureSettings(fetch_user_agent=text)
+    with pytest.raises(ValidationError):
+        PictureSettings(fetch_contact=text)

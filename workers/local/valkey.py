@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
@@ -34,14 +35,21 @@ class ValkeyServer(Service):
     Args:
         max_memory_mb: What the keys may take before the oldest give way.
         port: Its port; a free one by default.
+        options: What else `valkey-server` is told, by the names of its configuration.
         progress: Told what takes time.
     """
 
     def __init__(
-        self, *, max_memory_mb: int = 64, port: int | None = None, progress: Progress = silent
+        self,
+        *,
+        max_memory_mb: int = 64,
+        port: int | None = None,
+        options: Mapping[str, str] | None = None,
+        progress: Progress = silent,
     ) -> None:
         self._max_memory_mb = max_memory_mb
         self._fixed_port = port
+        self._options = options or {}
         self._port: int | None = port
         self._progress = progress
         self._directory: Path | None = None
@@ -129,6 +137,7 @@ class ValkeyServer(Service):
             "maxmemory": f"{self._max_memory_mb}mb",
             "maxmemory-policy": "allkeys-lru",
             "dir": str(self._directory),
+            **self._options,
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = ServerProcess("Valkey", [str(_binary()), *arguments], self._directory / "valkey.log")

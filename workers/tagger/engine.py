@@ -53,6 +53,7 @@ class Engine:
         *,
         finished: Callable[[Job], None],
         remember: Callable[[str, Features], None],
+        described: Callable[[str], Features | None] = lambda _: None,
         metrics: Metrics,
     ) -> None:
         """Wire the engine.
@@ -62,12 +63,15 @@ class Engine:
             rule: when a batch leaves.
             finished: takes each job once it has its tagging or its failure; called on the engine's thread.
             remember: takes the features of a picture computed here, by its content's digest.
+            described: gives the features of a picture that was described since its post came; by default
+                each batch describes its own.
             metrics: of this process.
         """
         self._network = network
         self._rule = rule
         self._finished = finished
         self._remember = remember
+        self._described = described
         self._metrics = metrics
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
@@ -190,6 +194,8 @@ class Engine:
         return taggings
 
     def _describe(self, batch: Sequence[Job]) -> None:
+        for job in batch:
+            job.pictures = tuple(self._up_to_date(picture) for picture in job.pictures)
         if all(picture.pixels is None for job in batch for picture in job.pictures):
             return
         with self._metrics.stage("describe"):
@@ -202,6 +208,13 @@ class Engine:
             job.pictures = pictures
         for content, features in fresh.items():
             self._remember(content, features)
+
+    def _up_to_date(self, picture: Picture) -> Picture:
+        """The picture with its features, where an earlier batch has described it meanwhile."""
+        if picture.pixels is None or picture.content is None:
+            return picture
+        features = self._described(picture.content)
+        return picture if features is None else replace(picture, pixels=None, features=features)
 
     def _observe(self, batch: Sequence[Job]) -> None:
         longest = max(job.tokens for job in batch)

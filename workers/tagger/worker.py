@@ -94,6 +94,7 @@ class Worker:
             settings.batch,
             finished=self._finished.put,
             remember=self._pictures.remember,
+            described=self._pictures.described,
             metrics=metrics,
         )
 

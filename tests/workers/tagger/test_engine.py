@@ -92,6 +92,31 @@ def bench(faulty: Faulty) -> Iterator[Bench]:
     made.engine.close()
 
 
+def test_a_picture_that_was_described_since_its_post_came_is_not_described_again(
+    faulty: Faulty, prepare: Any
+) -> None:
+    kept: dict[str, Features] = {}
+    finished: SimpleQueue[Job] = SimpleQueue()
+    engine = Engine(
+        faulty,
+        BatchSettings(batch_posts=1),
+        finished=finished.put,
+        remember=kept.__setitem__,
+        described=kept.get,
+        metrics=Metrics(),
+    )
+    engine.start()
+    try:
+        for offset in range(5):
+            engine.submit(job(prepare("a"), offset, pixels("one", 7), pixels("two", 9)))
+        found = [finished.get(timeout=20) for _ in range(5)]
+    finally:
+        engine.close()
+    assert faulty.described == [2]
+    assert faulty.seen == {7.0, 9.0}
+    assert [len(each.tagging.relevance) for each in found if each.tagging is not None] == [2] * 5
+
+
 @pytest.fixture(scope="module")
 def prepare(tiny_release: Any) -> Any:
     return Tagger.load(str(tiny_release), dtype="float32").prepare

@@ -49,6 +49,17 @@ _SPECIAL_IPV6: Final = tuple(
     )
 )
 
+# Where clouds keep a machine's own secrets; some lie in networks that are not link-local.
+_METADATA: Final[tuple[Network, ...]] = (
+    IPv4Network("169.254.0.0/16"),  # AWS, GCP, Azure, ECS and most others
+    IPv4Network("100.100.100.200/32"),  # Alibaba
+    IPv4Network("168.63.129.16/32"),  # Azure's host
+    IPv4Network("192.0.0.192/32"),  # Oracle
+    IPv6Network("fd00:ec2::/32"),  # AWS
+    IPv6Network("fd20:ce::/32"),  # GCP
+)
+_PRIVATE_IPV6: Final = (IPv6Network("::1/128"), IPv6Network("fc00::/7"))
+
 
 def parse(text: str) -> Address | None:
     """The address that `text` writes in its usual form; None for a name, a zone (`%eth0`) or an odd form."""
@@ -66,6 +77,17 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_IPV4)
     return address in _PUBLIC_IPV6 and not any(address in network for network in _SPECIAL_IPV6)
+
+
+def may_be_of_allowed_host(address: Address) -> bool:
+    """Whether a host that the operator allowed by name may have `address`.
+
+    Not where clouds serve metadata and credentials: that is what whoever came to rule the name would ask for
+    first. Nor an IPv4 address in IPv6's clothes, which might hide it.
+    """
+    if is_within(address, _METADATA):
+        return False
+    return isinstance(address, IPv4Address) or is_public(address) or is_within(address, _PRIVATE_IPV6)
 
 
 def is_within(address: Address, networks: Sequence[Network]) -> bool:

@@ -3,101 +3,146 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
-from workers.errors import SetupError
 from workers.metrics import Metrics
+from workers.tagger.pictures.redis_url import close_redis, open_redis
 
 # So long Redis is left alone after a failure: a dead one costs nothing per post, a revived one is soon back.
 _PAUSE: Final = 1.0
-_CONNECTIONS: Final = 16
-# Asked to see whether Redis is back: the very command that is needed, for users with few rights (ACL).
-_NO_KEY: Final = b"rpbert:probe"
+# Asked to see whether Redis is back: the very command that is needed, for users with few rights (ACL), and
+# so many keys that each of a cluster's primaries most likely has one.
+_PROBE: Final = tuple(("GET", f"rpbert:probe:{number}".encode()) for number in range(64))
+_READS: Final = "GET"
+_NEEDS_ROOM: Final = "SET"
+
+# Our own words, the nearest first: the client's may hold the URL with its password.
+_REASONS: Final[Sequence[tuple[type[Exception], str]]] = (
+    (AuthenticationError, "it refuses the user or password"),
+    (OutOfMemoryError, "it is full; set maxmemory-policy allkeys-lru"),
+    (ReadOnlyError, "it is read-only: redis_url names a replica"),
+    (NoPermissionError, "its user may not run a command that is needed; docs/cache.md lists the rights"),
+    (ResponseError, "it refuses the command"),
+    (TimeoutError, "it is too slow"),
+    (RedisClusterException, "it is no Redis Cluster, or not a whole one"),
+    (RedisError, "no connection"),
+    (OSError, "no connection"),
+)
+
+Command = tuple[str | bytes | int, ...]
+"""A command on one key, its second word: so a batch of them can be sent to a cluster too.
+
+Its first word is text, since redis-py finds a command's node by it.
+"""
 
 _log = structlog.get_logger(__name__)
 
 
 class Connection:
-    """Reads and writes values; whatever Redis does, the answer comes within the time-out."""
+    """Runs commands, many in one round trip; whatever Redis does, the answer comes within the time-out."""
 
     def __init__(self, url: str, timeout: float, metrics: Metrics) -> None:
-        try:
-            # The time is kept here, around a command as a whole: the client's own time-out loses
-            # cancellations under Python 3.11 (asyncio.wait_for, CPython gh-86296).
-            self._redis: Final[Redis] = Redis.from_url(
-                url,
-                decode_responses=False,
-                socket_timeout=None,
-                socket_connect_timeout=None,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError:
-            raise SetupError(
-                "redis_url is no Redis URL: give redis://, rediss:// or unix://, or leave it empty"
-            ) from None
+        """Connects to nothing yet.
+
+        Raises:
+            workers.errors.SetupError: `url` is no Redis URL.
+        """
+        self._redis: Final = open_redis(url)
         self._timeout: Final = timeout
-        self._free: Final = asyncio.Semaphore(_CONNECTIONS)
         self._up: Final = metrics.cache_up
         self._trouble: str | None = None
         self._lost: Final = asyncio.Event()
         self._no_writes_until = 0.0
 
+    @property
+    def readable(self) -> bool:
+        """Whether there is a point in asking."""
+        return not self._lost.is_set()
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is a point in sending anything but reads."""
+        return not self._lost.is_set() and monotonic() >= self._no_writes_until
+
     async def watch(self) -> None:
         """Find out when Redis is back, for ever; run it as a task."""
-        await self.read([_NO_KEY])
+        await self.run(_PROBE)
         while True:
             await self._lost.wait()
             await asyncio.sleep(_PAUSE)
-            if await self._ask(lambda: self._redis.mget([_NO_KEY])) is not None:
-                self._lost.clear()
-                self._note(None)
+            # The servers may have changed their roles or their addresses: asked anew, by new connections.
+            await self._forget_connections()
+            answers = await self._ask(_PROBE)
+            if answers is not None:
+                errors = [answer for answer in answers if isinstance(answer, Exception)]
+                if not errors:
+                    self._lost.clear()
+                self._note(_reason(errors[0]) if errors else None)
 
-    async def read(self, keys: Sequence[bytes]) -> list[object]:
-        """The value of each key; None for those that aren't there, or all None without Redis."""
-        if keys and not self._lost.is_set():
-            values = await self._ask(lambda: self._redis.mget(keys))
-            if values is not None and len(values) == len(keys):
-                if self._no_writes_until == 0:
-                    self._note(None)
-                return list(values)
-        return [None] * len(keys)
-
-    async def write(self, values: Mapping[bytes, tuple[bytes, int]]) -> None:
-        """Store each key's value for its seconds to live; without Redis they are dropped."""
-        if self._lost.is_set() or monotonic() < self._no_writes_until:
-            return
-        pipeline = self._redis.pipeline(transaction=False)
-        for key, (value, ttl) in values.items():
-            pipeline.set(key, value, ex=ttl)
-        answers = await self._ask(lambda: pipeline.execute(raise_on_error=False))
+    async def run(self, commands: Sequence[Command]) -> list[object] | None:
+        """What Redis answers to each command, errors of single ones among it; None without Redis."""
+        if self._lost.is_set():
+            return None
+        answers = await self._ask(commands)
         if answers is None:
-            return
-        refusals = [answer for answer in answers if isinstance(answer, RedisError)]
-        # A full or read-only Redis still has answers to give: only writing pauses.
-        self._no_writes_until = monotonic() + _PAUSE if refusals else 0
-        self._note(_reason(refusals[0]) if refusals else None)
+            return None
+        refused = unread = None
+        for command, answer in zip(commands, answers, strict=True):
+            if isinstance(answer, Exception) and not _is_of_another_type(answer):
+                if command[0] == _READS or not isinstance(answer, ResponseError):
+                    unread = answer
+                else:
+                    refused = answer
+        if unread is not None:
+            self._lost.set()
+            self._note(_reason(unread))
+        elif refused is not None:
+            # A full or read-only Redis still has answers to give: only writing pauses.
+            self._no_writes_until = monotonic() + _PAUSE
+            self._note(_reason(refused))
+        elif self._no_writes_until == 0 or any(command[0] == _NEEDS_ROOM for command in commands):
+            self._no_writes_until = 0
+            # What was under way when Redis was lost may end well; it is back when the watch has found it so.
+            if not self._lost.is_set():
+                self._note(None)
+        return answers
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await close_redis(self._redis)
 
-    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> list[Any] | None:
+    async def _ask(self, commands: Sequence[Command]) -> list[object] | None:
         try:
-            async with asyncio.timeout(self._timeout), self._free:
-                answer: list[Any] = await command()
+            async with asyncio.timeout(self._timeout):
+                pipeline: Any = self._redis.pipeline(transaction=False)
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[object] = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - what listens at the address need not even be a Redis
             self._lost.set()
             self._note(_reason(error))
             return None
-        return answer
+        return answers
+
+    async def _forget_connections(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._redis.aclose()
+        except Exception as error:  # noqa: BLE001 - the next question tells how it stands
+            _log.debug("a connection to Redis could not be closed", error=type(error).__name__)
 
     def _note(self, trouble: str | None) -> None:
         self._up.set(trouble is None)
@@ -109,17 +154,9 @@ class Connection:
         self._trouble = trouble
 
 
+def _is_of_another_type(answer: Exception) -> bool:
+    return isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE")
+
+
 def _reason(error: Exception) -> str:
-    # Our own words: the client's may hold the URL with its password.
-    match error:
-        case AuthenticationError():
-            return "it refuses the user or password"
-        case OutOfMemoryError():
-            return "it is full; set maxmemory-policy allkeys-lru"
-        case ResponseError():
-            return "it refuses the command"
-        case TimeoutError():
-            return "it is too slow"
-        case RedisError() | OSError():
-            return "no connection"
-    return "it does not speak Redis"
+    return next((words for kind, words in _REASONS if isinstance(error, kind)), "it does not speak Redis")

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import Final
 
@@ -24,8 +26,8 @@ from yarl import URL
 
 from schemas import ImageStatus
 from workers.metrics import Metrics
+from workers.settings import PictureSettings
 from workers.tagger.pictures import addresses
-from workers.tagger.pictures.addresses import Network
 from workers.tagger.pictures.picture import NoPicture
 
 _PORTS: Final = frozenset({80, 443})
@@ -36,6 +38,9 @@ _HOST_NAME: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?", r
 _MOST_AUTHORITY: Final = 260
 # What a lenient resolver takes for an IPv4 address (inet_aton): 2130706433, 127.1, 0177.0.0.1, 0x7f.1.
 _NUMBER_AT_END: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.ASCII)
+
+# Whose address is about to be spoken to: aiohttp tells the factory of sockets the address alone.
+_ASKED_HOST: Final[ContextVar[str]] = ContextVar("asked_host")
 
 
 class Refusal(StrEnum):
@@ -64,8 +69,9 @@ class Refused(NoPicture):
 class Guard:
     """Judges URLs, redirects and addresses; counts each refusal."""
 
-    def __init__(self, allow_network: Sequence[Network], metrics: Metrics) -> None:
-        self._allowed: Final = tuple(allow_network)
+    def __init__(self, settings: PictureSettings, metrics: Metrics) -> None:
+        self._networks: Final = settings.allow_network
+        self._hosts: Final = frozenset(settings.allow_host)
         self._refusals: Final = metrics.refusals
 
     def check(self, text: str) -> URL:
@@ -112,21 +118,38 @@ class Guard:
             raise self._refusal(Refusal.DOWNGRADE)
         return checked
 
-    def admit(self, text: str, port: int) -> None:
+    def admit(self, text: str, port: int, host: str | None = None) -> None:
         """Let an address pass, written as a resolver or a URL writes it.
 
+        Args:
+            text: the address.
+            port: where it is to be spoken to.
+            host: the name that led to it; an allowed one may lead inside.
+
         Raises:
-            Refused: it is neither public nor allowed, or only allowed networks have pictures on `port`.
+            Refused: it is neither public nor allowed, or only what is allowed has pictures on `port`.
         """
         address = addresses.parse(text)
         if address is None:
             raise self._refusal(Refusal.ADDRESS)
-        if addresses.is_within(address, self._allowed):
+        if addresses.is_within(address, self._networks):
+            return
+        allowed_host = host is not None and host.rstrip(".") in self._hosts
+        if allowed_host and addresses.may_be_of_allowed_host(address):
             return
         if not addresses.is_public(address):
             raise self._refusal(Refusal.ADDRESS)
         if port not in _PORTS:
             raise self._refusal(Refusal.PORT)
+
+    @contextmanager
+    def speaking_to(self, host: str) -> Iterator[None]:
+        """Sockets that are opened within the block are opened for `host`."""
+        token = _ASKED_HOST.set(host)
+        try:
+            yield
+        finally:
+            _ASKED_HOST.reset(token)
 
     def open_socket(self, target: AddrInfoType) -> socket.socket:
         """The socket that is to be connected to `target`, for aiohttp's `socket_factory`.
@@ -136,7 +159,7 @@ class Guard:
         """
         family, kind, protocol, _, address = target
         try:
-            self.admit(str(address[0]), int(address[1]))
+            self.admit(str(address[0]), int(address[1]), _ASKED_HOST.get(None))
         except Refused:
             raise PermissionError("the guard refused the address") from None
         return socket.socket(family, kind, protocol)
@@ -160,8 +183,9 @@ class Guard:
 class GuardedResolver(AbstractResolver):
     """Resolves by another resolver, and gives its answers only if the guard lets all of them pass."""
 
-    def __init__(self, resolver: AbstractResolver, guard: Guard) -> None:
+    def __init__(self, resolver: AbstractResolver, guard: Guard, metrics: Metrics) -> None:
         self._resolver: Final = resolver
+        self._metrics: Final = metrics
         self._guard: Final = guard
 
     async def resolve(
@@ -173,11 +197,12 @@ class GuardedResolver(AbstractResolver):
             OSError: the name has no address.
             Refused: one of the addresses may not be spoken to.
         """
-        answers = await self._resolver.resolve(host, port, family)
+        with self._metrics.stage("resolve"):
+            answers = await self._resolver.resolve(host, port, family)
         if not answers:
             raise OSError("no address")
         for answer in answers:
-            self._guard.admit(answer["host"], port)
+            self._guard.admit(answer["host"], port, host)
         return answers
 
     async def close(self) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -16,77 +15,74 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from model.pictures import BrokenPicture, NotAPicture, PictureError, PictureTooLarge, decode
 from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
-from workers.tagger.pictures.cache import FeatureCache, Memory
+from workers.tagger.pictures.cache import FeatureCache, url_identity
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
-from workers.tagger.pictures.picture import NoPicture, Picture, Pixels
-from workers.tagger.pictures.turns import Turns
+from workers.tagger.pictures.lead import Memory
+from workers.tagger.pictures.picture import NoPicture, Picture
+from workers.tagger.pictures.source import Elsewhere, Outcome, Source
 
-_LOST_IN_DECODING: Final[Mapping[type[PictureError], ImageStatus]] = {
-    NotAPicture: ImageStatus.NOT_A_PICTURE,
-    BrokenPicture: ImageStatus.BROKEN,
-    PictureTooLarge: ImageStatus.TOO_LARGE,
-}
-# The guard's own verdicts cost nothing to reach again; what a host did costs it and us a fetch.
-_NOT_REMEMBERED: Final = frozenset({ImageStatus.BAD_URL, ImageStatus.REFUSED})
+# Between looks for what another worker finds; those of all posts share a round trip.
+_LOOK_SECONDS: Final = 0.025
 
 _log = structlog.get_logger(__name__)
 
 
 class Loader:
-    """Loads the pictures of posts. Belongs to one event loop; `open_loader` makes one."""
+    """Loads the pictures of posts. Belongs to one event loop; `open_loader` makes one.
+
+    A picture is on one flight at a time. In this worker, whoever asks for its URL joins the flight, and who
+    comes while it is being described takes its pixels: the engine finds it described by then. Of several
+    workers one has the lease, the others look for what it finds.
+    """
 
     def __init__(
         self,
         settings: PictureSettings,
         *,
         guard: Guard,
-        fetcher: Fetcher,
+        source: Source,
         cache: FeatureCache,
-        threads: ThreadPoolExecutor,
         metrics: Metrics,
     ) -> None:
         self._guard: Final = guard
-        self._fetcher: Final = fetcher
+        self._source: Final = source
         self._cache: Final = cache
-        self._threads: Final = threads
         self._metrics: Final = metrics
-        self._max_pixels: Final = settings.max_pixels
-        self._turns: Final = Turns(
-            settings.fetch_concurrency, settings.fetch_per_host, wait=settings.fetch_wait
-        )
+        self._flight_wait: Final = settings.flight_wait
         # By the URL that is sent: several posts that ask for it at once wait for the same flight.
-        self._flights: Final[dict[URL, asyncio.Task[Picture]]] = {}
+        self._first: Final[dict[URL, asyncio.Task[Outcome]]] = {}
+        # Those that ended elsewhere go on here: to wait for the other worker, or alone.
+        self._elsewhere: Final[dict[URL, Elsewhere]] = {}
+        self._waits: Final[dict[URL, asyncio.Task[Outcome]]] = {}
+        self._alone: Final[dict[URL, asyncio.Task[Outcome]]] = {}
 
     async def load(self, urls: Sequence[str]) -> tuple[Picture, ...]:
         """A picture for each URL, in their order; a failure is a status, never an error."""
         checked = [self._check(url) for url in urls]
-        fresh = list(dict.fromkeys(u for u in checked if isinstance(u, URL) and u not in self._flights))
-        if fresh:
-            memories = asyncio.create_task(self._recall(fresh))
-            for url in fresh:
-                flight = asyncio.create_task(self._fly(url, memories))
-                self._flights[url] = flight
-                flight.add_done_callback(partial(self._land, url))
-        found = [self._flights[u] if isinstance(u, URL) else u for u in checked]
-        # Waited for, not awaited: whoever gives up waiting must not end a flight that others wait for.
-        if flights := [flight for flight in found if isinstance(flight, asyncio.Task)]:
-            await asyncio.wait(flights)
+        wanted = list(dict.fromkeys(url for url in checked if isinstance(url, URL)))
+        outcomes = await _landed(self._set_off(wanted))
+        elsewhere = {url: found for url, found in outcomes.items() if isinstance(found, Elsewhere)}
+        if elsewhere:
+            # A post that holds pixels waits for no other worker: that one's post may be waiting for these.
+            alone = any(
+                isinstance(found, Picture) and found.pixels is not None for found in outcomes.values()
+            )
+            outcomes |= await _landed(
+                {url: self._set_off_again(url, found, alone=alone) for url, found in elsewhere.items()}
+            )
         return tuple(
-            replace(entry.result(), url=url) if isinstance(entry, asyncio.Task) else Picture(url, entry)
-            for url, entry in zip(urls, found, strict=True)
+            _under(url, outcomes[key]) if isinstance(key, URL) else Picture(url, key)
+            for url, key in zip(urls, checked, strict=True)
         )
-
-    def _land(self, url: URL, _: asyncio.Task[Picture]) -> None:
-        del self._flights[url]
 
     async def end(self) -> None:
         """Break off every flight."""
-        flights = list(self._flights.values())
+        flights = [*self._first.values(), *self._waits.values(), *self._alone.values()]
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
@@ -100,61 +96,106 @@ class Loader:
             _report(error, host=None)
             return ImageStatus.BAD_URL
 
-    async def _recall(self, urls: Sequence[URL]) -> dict[URL, Memory]:
-        return dict(zip(urls, await self._cache.recall([str(url) for url in urls]), strict=True))
+    def _set_off(self, urls: Sequence[URL]) -> dict[URL, asyncio.Task[Outcome]]:
+        fresh = [url for url in urls if url not in self._first]
+        self._metrics.flights_joined.labels("here").inc(len(urls) - len(fresh))
+        if fresh:
+            memories = asyncio.create_task(self._recall(fresh))
+            for url in fresh:
+                flight = asyncio.create_task(self._safely(url, self._fly(url, memories)))
+                self._first[url] = flight
+                flight.add_done_callback(partial(_drop, self._first, url))
+        return {url: self._first[url] for url in urls}
 
-    async def _fly(self, url: URL, memories: asyncio.Task[dict[URL, Memory]]) -> Picture:
+    def _set_off_again(self, url: URL, found: Elsewhere, *, alone: bool) -> asyncio.Task[Outcome]:
+        flights = self._alone if alone else self._waits
+        if url not in flights:
+            way = self._go_alone(url, found) if alone else self._wait(url, found)
+            flights[url] = flight = asyncio.create_task(self._safely(url, way))
+            flight.add_done_callback(partial(_drop, flights, url))
+        return flights[url]
+
+    def _known(self, url: URL, memory: Memory) -> Picture | None:
+        if memory.failure is not None:
+            return Picture(str(url), memory.failure)
+        if memory.content is None:
+            return None
+        if memory.features is not None:
+            return Picture(str(url), ImageStatus.OK, memory.content, features=memory.features)
+        pixels = self._source.pixels(memory.content)
+        return None if pixels is None else Picture(str(url), ImageStatus.OK, memory.content, pixels=pixels)
+
+    async def _safely(self, url: URL, flight: Coroutine[None, None, Outcome]) -> Outcome:
         try:
-            memory = (await memories)[url]
-            if memory.failure is not None:
-                return Picture(str(url), memory.failure)
-            if memory.features is not None:
-                return Picture(str(url), ImageStatus.OK, memory.content, features=memory.features)
-            # The turn lasts until the picture is decoded, so that no pile of undecoded bytes grows.
-            async with self._turns.turn(url.raw_host or ""):
-                return await self._obtain(url, memory)
+            return await flight
         except NoPicture as lost:
             return Picture(str(url), lost.status)
         except Exception as error:  # noqa: BLE001 - a post is never lost to its picture, nor to our bug
             _report(error, host=url.raw_host)
             return Picture(str(url), ImageStatus.UNREACHABLE)
 
-    async def _obtain(self, url: URL, memory: Memory) -> Picture:
+    async def _recall(self, urls: Sequence[URL]) -> dict[URL, Memory]:
+        return dict(zip(urls, await self._cache.recall([str(url) for url in urls]), strict=True))
+
+    async def _fly(self, url: URL, memories: asyncio.Task[dict[URL, Memory]]) -> Outcome:
+        memory = (await memories)[url]
+        if (known := self._known(url, memory)) is not None:
+            return known
+        if (found := self._elsewhere.get(url)) is not None:
+            return found
+        lease = url_identity(str(url))
+        if not await self._cache.take(lease):
+            self._metrics.flights_joined.labels("in another worker").inc()
+            return Elsewhere(lease)
+        return await self._source.obtain(url, memory)
+
+    async def _wait(self, url: URL, found: Elsewhere) -> Outcome:
+        """Look for what another worker finds; where it dies or takes too long, go oneself."""
+        self._elsewhere[url] = found
         try:
-            with self._metrics.stage("fetch"):
-                data = await self._fetcher.fetch(url)
-            content = sha256(data).hexdigest()
-            # The same picture may have come under another URL; under this one that was asked already.
-            features = await self._cache.features(content) if content != memory.content else None
-            pixels = await self._decode(data) if features is None else None
-        except NoPicture as lost:
-            self._metrics.fetches.labels(lost.status.value).inc()
-            if lost.status not in _NOT_REMEMBERED:
-                self._cache.remember_failure(str(url), lost.status)
-            raise
-        self._metrics.fetches.labels(ImageStatus.OK.value).inc()
-        self._cache.remember_content(str(url), content)
-        return Picture(str(url), ImageStatus.OK, content, pixels=pixels, features=features)
+            until = monotonic() + self._flight_wait
+            while monotonic() < until:
+                if (known := self._known(url, await self._cache.look_again(str(url)))) is not None:
+                    return known
+                if await self._cache.take(found.lease):
+                    break
+                await asyncio.sleep(_LOOK_SECONDS)
+            return await self._go_alone(url, found)
+        finally:
+            del self._elsewhere[url]
 
-    async def _decode(self, data: bytes) -> Pixels:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode_now, data)
+    async def _go_alone(self, url: URL, found: Elsewhere) -> Outcome:
+        memory = await self._cache.look_again(str(url))
+        if (known := self._known(url, memory)) is not None:
+            return known
+        if (spare := self._source.adopt(found)) is not None:
+            return spare
+        return await self._source.obtain(url, memory, alone=True)
 
-    def _decode_now(self, data: bytes) -> Pixels:
-        with self._metrics.stage("decode"):
-            try:
-                pixels = decode(data, max_pixels=self._max_pixels)
-            except PictureError as error:
-                raise NoPicture(_LOST_IN_DECODING.get(type(error), ImageStatus.BROKEN)) from None
-        # Posts that asked at once share the array.
-        pixels.flags.writeable = False
-        return pixels
+
+def _drop(flights: dict[URL, asyncio.Task[Outcome]], url: URL, _: asyncio.Task[Outcome]) -> None:
+    del flights[url]
+
+
+async def _landed(flights: Mapping[URL, asyncio.Task[Outcome]]) -> dict[URL, Outcome]:
+    # Waited for, not awaited: whoever gives up waiting must not end a flight that others wait for.
+    if flights:
+        await asyncio.wait(flights.values())
+    return {url: flight.result() for url, flight in flights.items()}
+
+
+def _under(url: str, outcome: Outcome) -> Picture:
+    """The picture as the post asked for it."""
+    if isinstance(outcome, Elsewhere):
+        raise TypeError("a second flight ends with a picture")
+    return replace(outcome, url=url)
 
 
 @asynccontextmanager
 async def open_loader(
     settings: PictureSettings, cache: FeatureCache, metrics: Metrics, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Loader]:
-    """A loader with its HTTP session and threads; what is under way at the end is broken off.
+    """A loader with its HTTP session and decoding processes; what is under way at the end is broken off.
 
     Args:
         settings: bounds and networks.
@@ -162,13 +203,11 @@ async def open_loader(
         metrics: counts and times.
         resolver: finds the addresses of hosts; the system's by default. Its answers are checked either way.
     """
-    guard = Guard(settings.allow_network, metrics)
-    threads = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
-    try:
+    guard = Guard(settings, metrics)
+    with Decoder(settings, metrics) as decoder:
         async with Fetcher(settings, guard, resolver or ThreadedResolver(), metrics) as fetcher:
-            loader = Loader(
-                settings, guard=guard, fetcher=fetcher, cache=cache, threads=threads, metrics=metrics
-            )
+            source = Source(settings, fetcher=fetcher, cache=cache, decoder=decoder, metrics=metrics)
+            loader = Loader(settings, guard=guard, source=source, cache=cache, metrics=metrics)
             memory = asyncio.create_task(cache.run())
             memory.add_done_callback(_report_end)
             try:
@@ -177,8 +216,6 @@ async def open_loader(
                 await loader.end()
                 memory.cancel()
                 await asyncio.gather(memory, return_exceptions=True)
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

@@ -91,11 +91,17 @@ class PictureService:
     def remember(self, content: str, features: Features) -> None:
         """Keep the features `(49, channels)` of the picture `content` in the cache; returns at once.
 
-        They must not change afterwards. After `close` nothing is kept.
+        They must not change afterwards.
         """
+        if not self._cache.keep_features(content, features):
+            return
         with self._lock:
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._cache.remember_features, content, features)
+                self._loop.call_soon_threadsafe(self._cache.share_features, content, features)
+
+    def described(self, content: str) -> Features | None:
+        """The features of the picture `content`, if this worker has them by now; asks no one."""
+        return self._cache.described(content)
 
     def _run(self) -> None:
         # Not asyncio.run: its end waits for the default executor, where a slow name server may hold threads.

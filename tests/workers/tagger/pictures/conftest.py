@@ -38,7 +38,15 @@ def count(metrics: Metrics) -> Callable[..., float]:
 @pytest.fixture
 def settings() -> Callable[..., PictureSettings]:
     def make(**changes: Any) -> PictureSettings:
-        return PictureSettings(**{"redis_url": None, "allow_network": LOOPBACK, **changes})
+        return PictureSettings(
+            **{
+                "redis_url": None,
+                "allow_network": LOOPBACK,
+                "decode_processes": 1,
+                "decode_timeout": 120,
+                **changes,
+            }
+        )
 
     return make
 

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from workers.errors import SetupError
 from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
-from workers.tagger.pictures import cache as cache_module
 from workers.tagger.pictures import connection as connection_module
-from workers.tagger.pictures.cache import FeatureCache, Memory
+from workers.tagger.pictures import round_trips as round_trips_module
+from workers.tagger.pictures.answer import Validators
+from workers.tagger.pictures.cache import FeatureCache
+from workers.tagger.pictures.lead import Memory
+from workers.tagger.pictures.picture import Features
 
 Count = Callable[..., float]
 CHANNELS = 8
@@ -37,7 +41,7 @@ def opened(settings: Callable[..., PictureSettings], metrics: Metrics, valkey: V
     @asynccontextmanager
     async def running(backbone: str = "backbone", **changes: Any) -> AsyncIterator[FeatureCache]:
         # A busy machine must not look like a slow Redis.
-        chosen = settings(**{"redis_url": valkey.url, "cache_timeout": 5.0, **changes})
+        chosen = settings(**{"redis_url": valkey.url, "cache_timeout": 5.0, "local_cache_mb": 0, **changes})
         cache = FeatureCache(chosen, backbone, CHANNELS, metrics)
         task = asyncio.create_task(cache.run())
         try:
@@ -70,9 +74,14 @@ async def recalled(cache: FeatureCache, url: str = URL) -> Memory:
     return memory
 
 
+def share(cache: FeatureCache, features: Features) -> None:
+    if cache.keep_features(CONTENT, features):
+        cache.share_features(CONTENT, features)
+
+
 async def keep(cache: FeatureCache, store: redis.Redis) -> None:
-    cache.remember_content(URL, CONTENT)
-    cache.remember_features(CONTENT, FEATURES)
+    cache.remember_content(URL, CONTENT, Validators())
+    share(cache, FEATURES)
     await until(lambda: store.dbsize() == 2)
 
 
@@ -84,18 +93,18 @@ async def test_features_come_back_bit_for_bit(opened: Any, store: redis.Redis, c
     assert memory.content == CONTENT
     assert memory.features is not None
     assert memory.features.tobytes() == FEATURES.tobytes()
-    assert count("cache_lookups_total", result="miss") == 1
-    assert count("cache_lookups_total", result="hit") == 1
+    assert count("cache_lookups_total", tier="redis", result="miss") == 1
+    assert count("cache_lookups_total", tier="redis", result="hit") == 1
     assert count("cache_up") == 1
 
 
 async def test_a_url_may_be_known_without_its_features(opened: Any, store: redis.Redis, count: Count) -> None:
     async with opened() as cache:
-        cache.remember_content(URL, CONTENT)
+        cache.remember_content(URL, CONTENT, Validators())
         await until(store.dbsize)
         memory = await recalled(cache)
     assert (memory.content, memory.features) == (CONTENT, None)
-    assert count("cache_lookups_total", result="url_hit") == 1
+    assert count("cache_lookups_total", tier="redis", result="url_hit") == 1
 
 
 async def test_a_failure_is_known_for_its_time(opened: Any, store: redis.Redis, count: Count) -> None:
@@ -105,7 +114,7 @@ async def test_a_failure_is_known_for_its_time(opened: Any, store: redis.Redis, 
         assert (await recalled(cache)).failure is ImageStatus.HTTP_ERROR
         assert {store.ttl(key) for key in keys(store)} <= {6, 7}
         await keep(cache, store)
-    assert count("cache_lookups_total", result="failure_hit") == 1
+    assert count("cache_lookups_total", tier="redis", result="failure_hit") == 1
     assert {store.ttl(key) // 10 for key in keys(store, "*url*")} <= {6, 7}
     assert {store.ttl(key) // 10 for key in keys(store, "*features*")} <= {69, 70}
 
@@ -122,26 +131,52 @@ async def test_features_belong_to_their_backbone(opened: Any, store: redis.Redis
 async def test_a_picture_under_two_urls_is_stored_once(opened: Any, store: redis.Redis, count: Count) -> None:
     async with opened() as cache:
         await keep(cache, store)
-        cache.remember_content(URL + "?again", CONTENT)
+        cache.remember_content(URL + "?again", CONTENT, Validators())
         await until(lambda: store.dbsize() == 3)
         both = await cache.recall([URL, URL + "?again", URL + "?unknown"])
         assert [memory.features is not None for memory in both] == [True, True, False]
         assert await cache.features(CONTENT) is not None
     assert len(keys(store, "rpbert:features:*")) == 1
-    assert count("cache_lookups_total", result="content_hit") == 1
+    assert count("cache_lookups_total", tier="redis", result="content_hit") == 1
 
 
-async def test_a_post_costs_two_round_trips(opened: Any, store: redis.Redis) -> None:
-    def reads() -> int:
-        return int(store.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+async def test_what_waits_at_the_same_moment_goes_in_one_round_trip(
+    opened: Any, store: redis.Redis, count: Count
+) -> None:
+    def round_trips() -> float:
+        return count("stage_duration_seconds_count", stage="cache")
 
     async with opened() as cache:
         await keep(cache, store)
-        before = reads()
-        await cache.recall([URL, "http://images.example/b", "http://images.example/c"])
-        assert reads() - before == 2
-        await cache.recall(["http://images.example/b", "http://images.example/c"])
-        assert reads() - before == 3
+        await recalled(cache)
+        before = round_trips()
+        found = await asyncio.gather(*(recalled(cache) for _ in range(20)))
+        assert all(memory.features is not None for memory in found)
+        # One for where twenty posts' URLs lead, one for the features of the pictures there.
+        assert round_trips() - before == 2
+        reads = asyncio.gather(*(cache.recall([f"{URL}?{number}"]) for number in range(20)))
+        share(cache, FEATURES)
+        cache.remember_failure("http://images.example/b", ImageStatus.BROKEN)
+        await reads
+        # Twenty reads and two writes.
+        assert round_trips() - before == 3
+    assert store.info("commandstats")["cmdstat_get"]["calls"] >= 60
+
+
+async def test_bytes_are_counted_both_ways(opened: Any, store: redis.Redis, count: Count) -> None:
+    async with opened() as cache:
+        await keep(cache, store)
+        written = count("cache_bytes_total", direction="written")
+        assert written == sum(store.strlen(key) for key in keys(store))
+        await recalled(cache)
+        assert count("cache_bytes_total", direction="read") == written
+
+
+async def test_a_lead_that_can_be_asked_for_changes_stays_longer(opened: Any, store: redis.Redis) -> None:
+    async with opened(url_ttl=70, feature_ttl=700) as cache:
+        cache.remember_content(URL, CONTENT, Validators('"a"'))
+        await until(store.dbsize)
+    assert {store.ttl(key) // 10 for key in keys(store)} <= {69, 70}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +185,8 @@ async def test_a_post_costs_two_round_trips(opened: Any, store: redis.Redis) -> 
         pytest.param(b"", id="empty"),
         pytest.param(b"1", id="short"),
         pytest.param(b"\x80\x04\x95pickle" + bytes(900), id="pickle"),
-        pytest.param(b"RPB1" + bytes(900), id="our magic only"),
+        pytest.param(b"RPB2" + bytes(900), id="our magic only"),
+        pytest.param(b"RPB1\x01" + bytes(48), id="an older version"),
     ],
 )
 async def test_a_foreign_value_is_a_miss_and_is_overwritten(
@@ -162,9 +198,9 @@ async def test_a_foreign_value_is_a_miss_and_is_overwritten(
             store.set(key, value)
         assert (await recalled(cache)).content is None
         assert await cache.features(CONTENT) is None
-        assert count("cache_lookups_total", result="corrupt") >= 2
-        cache.remember_content(URL, CONTENT)
-        cache.remember_features(CONTENT, FEATURES)
+        assert count("cache_foreign_values_total") >= 2
+        cache.remember_content(URL, CONTENT, Validators())
+        share(cache, FEATURES)
         await until(lambda: value not in store.mget(keys(store)))
         assert (await recalled(cache)).features is not None
 
@@ -184,8 +220,8 @@ async def test_a_key_of_another_type_is_a_miss(opened: Any, store: redis.Redis) 
 async def test_features_of_a_wrong_shape_are_not_kept(opened: Any, store: redis.Redis) -> None:
     async with opened() as cache:
         with capture_logs() as logs:
-            cache.remember_features(CONTENT, FEATURES[:, :-1])
-        cache.remember_content(URL, CONTENT)
+            share(cache, FEATURES[:, :-1])
+        cache.remember_content(URL, CONTENT, Validators())
         await until(store.dbsize)
         assert keys(store, "rpbert:features:*") == []
     assert [line["log_level"] for line in logs] == ["error"]
@@ -194,26 +230,50 @@ async def test_features_of_a_wrong_shape_are_not_kept(opened: Any, store: redis.
 async def test_what_waits_to_be_written_is_bounded(
     opened: Any, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "_MOST_WAITING", 3)
+    monkeypatch.setattr(round_trips_module, "_MOST_WRITES", 3)
     async with opened() as cache:
         for number in range(10):
-            cache.remember_content(f"{URL}?{number}", CONTENT)
+            cache.remember_content(f"{URL}?{number}", CONTENT, Validators())
         await until(lambda: store.dbsize() == 3)
-        cache.remember_content(URL, CONTENT)
+        cache.remember_content(URL, CONTENT, Validators())
         await until(lambda: store.dbsize() == 4)
 
 
 @pytest.mark.parametrize("url", [None, ""])
 async def test_without_a_redis_nothing_is_known(opened: Any, url: str | None, count: Count) -> None:
     async with opened(redis_url=url) as cache:
-        cache.remember_content(URL, CONTENT)
-        cache.remember_features(CONTENT, FEATURES)
+        cache.remember_content(URL, CONTENT, Validators())
+        share(cache, FEATURES)
         assert (await recalled(cache)).content is None
         assert await cache.features(CONTENT) is None
     assert count("cache_up") == 0
 
 
-@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://localhost:port/0"])
+async def test_without_a_redis_its_own_memory_serves(opened: Any, count: Count) -> None:
+    async with opened(redis_url=None, local_cache_mb=1) as cache:
+        cache.remember_content(URL, CONTENT, Validators())
+        share(cache, FEATURES)
+        memory = await recalled(cache)
+        assert memory.features is FEATURES
+    assert count("cache_lookups_total", tier="local", result="hit") == 1
+    assert count("cache_local_bytes") == FEATURES.nbytes
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379",
+        "http://localhost",
+        "redis://localhost:port/0",
+        "redis+cluster://",
+        "redis+cluster://a:1,b:c",
+        "redis+cluster://a/3",
+        "redis+sentinel://a",
+        "redis+sentinel://a/master/no-number",
+        "redis+other://a",
+        "unix+cluster:///a",
+    ],
+)
 def test_a_wrong_url_is_told_at_once(
     settings: Callable[..., PictureSettings], metrics: Metrics, url: str
 ) -> None:
@@ -232,7 +292,7 @@ async def test_redis_may_go_and_come_back(
             try:
                 for _ in range(20):
                     assert (await recalled(cache)).content is None
-                    cache.remember_content(URL, CONTENT)
+                    cache.remember_content(URL, CONTENT, Validators())
                     await asyncio.sleep(0.01)
                 assert count("cache_up") == 0
                 assert [line["log_level"] for line in logs] == ["warning"]
@@ -308,7 +368,7 @@ async def test_a_full_redis_still_answers(opened: Any, store: redis.Redis, count
             store.config_set("maxmemory", 1)
             try:
                 for number in range(20):
-                    cache.remember_content(f"{URL}?{number}", CONTENT)
+                    cache.remember_content(f"{URL}?{number}", CONTENT, Validators())
                     await asyncio.sleep(0.01)
                 await until(lambda: count("cache_up") == 0)
                 assert (await recalled(cache)).features is not None
@@ -319,11 +379,46 @@ async def test_a_full_redis_still_answers(opened: Any, store: redis.Redis, count
                     store.config_set(name, value)
 
             def written() -> bool:
-                cache.remember_content(URL, CONTENT)
+                cache.remember_content(URL, CONTENT, Validators())
                 return count("cache_up") == 1
 
             await until(written)
     assert [line["log_level"] for line in logs] == ["warning", "info"]
+
+
+@pytest.mark.usefixtures("short_pause")
+@pytest.mark.parametrize("refused", ["set", "get"])
+async def test_a_user_without_a_right_is_told_and_work_goes_on(
+    opened: Any, valkey: ValkeyServer, store: redis.Redis, count: Count, refused: str
+) -> None:
+    rights = ["+get", "+set", "+pexpire", "+client|setinfo", "+select", "+hello", f"-{refused}"]
+    store.acl_setuser("few", enabled=True, passwords=["+x"], keys=["rpbert:*"], commands=rights)
+    try:
+        with capture_logs() as logs:
+            async with opened(redis_url=valkey.url.replace("redis://", "redis://few:x@")) as cache:
+                cache.remember_content(URL, CONTENT, Validators())
+                await until(lambda: count("cache_up") == 0 and logs)
+                assert (await recalled(cache)).content is None
+        assert logs[0]["why"] == (
+            "its user may not run a command that is needed; docs/cache.md lists the rights"
+        )
+    finally:
+        store.acl_deluser("few")
+
+
+@pytest.mark.usefixtures("short_pause")
+async def test_a_redis_that_lacks_a_command_is_gone_on_without(
+    opened: Any, count: Count, tmp_path: Path
+) -> None:
+    # As one of a version that does not know it.
+    (tmp_path / "old.conf").write_text('rename-command SET ""\n')
+    options = {"include": str(tmp_path / "old.conf")}
+    with capture_logs() as logs, ValkeyServer(options=options) as server:
+        async with opened(redis_url=server.url) as cache:
+            cache.remember_content(URL, CONTENT, Validators())
+            await until(lambda: count("cache_up") == 0 and logs)
+            assert (await recalled(cache)).content is None
+    assert logs[0]["why"] == "it refuses the command"
 
 
 async def test_the_end_comes_at_whatever_moment_it_is_asked_for(
@@ -332,7 +427,7 @@ async def test_the_end_comes_at_whatever_moment_it_is_asked_for(
     # Under Python 3.11 redis-py lost a cancellation that met the end of a write (gh-86296).
     for steps in range(40):
         connection = connection_module.Connection(valkey.url, 5.0, metrics)
-        asking = asyncio.create_task(connection.read([b"key"]))
+        asking = asyncio.create_task(connection.run([("GET", b"key")]))
         for _ in range(steps):
             await asyncio.sleep(0)
         if asking.cancel():

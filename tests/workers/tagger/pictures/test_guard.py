@@ -11,6 +11,7 @@ from yarl import URL
 
 from schemas import ImageStatus
 from workers.metrics import Metrics
+from workers.settings import PictureSettings
 from workers.tagger.pictures.guard import Guard, GuardedResolver, Refusal, Refused
 
 HOSTILE = {
@@ -127,6 +128,11 @@ HOSTILE = {
     "IPv6 documentation, the new": ("http://[3fff::1]/", "address"),
     "discard only": ("http://[100::1]/", "address"),
     "zone": ("http://[fe80::1%25eth0]/", "host"),
+    "slash of another script": ("http://images.example\uff0f.inside/", "syntax"),
+    "at of another script": ("http://images.example\uff20127.0.0.1/", "syntax"),
+    "colon of another script": ("http://images.example\uff1a22/", "syntax"),
+    "account-of sign, which holds a slash": ("http://images.example\u2100.inside/", "syntax"),
+    "IDNA prefix without a name": ("http://xn--.example/", "host"),
     "zone, not coded": ("http://[fe80::1%eth0]/", "host"),
     # Ports where something else than pictures is served.
     "SSH": ("http://93.184.216.34:22/", "port"),
@@ -137,9 +143,10 @@ HOSTILE = {
 
 @pytest.fixture
 def guard(metrics: Metrics) -> Guard:
-    return Guard((), metrics)
+    return Guard(PictureSettings(), metrics)
 
 
+@pytest.mark.attack("{url}", "refused: {reason}")
 @pytest.mark.parametrize(("url", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_url_is_refused(guard: Guard, count: Callable[..., float], url: str, reason: str) -> None:
     with pytest.raises(Refused) as refused:
@@ -180,7 +187,7 @@ def test_an_ordinary_url_passes_as_it_will_be_sent(guard: Guard, url: str, sent:
 @example("http://" + "a" * 9_000)
 def test_any_text_is_judged_and_what_passes_is_plain(text: str) -> None:
     try:
-        url = Guard((), METRICS).check(text)
+        url = Guard(PictureSettings(), METRICS).check(text)
     except Refused:
         return
     assert url.scheme in {"http", "https"}
@@ -212,6 +219,7 @@ def test_a_redirect_is_followed_from_where_it_stands(guard: Guard, location: str
     assert str(guard.follow(URL("https://images.example/a/x.jpg"), location)) == target
 
 
+@pytest.mark.attack("a redirect to {location}", "refused: {reason}")
 @pytest.mark.parametrize(
     ("location", "reason"),
     [
@@ -239,8 +247,11 @@ def test_http_may_go_to_https_and_stay_http(guard: Guard) -> None:
     assert guard.follow(URL("http://images.example/"), "/a").scheme == "http"
 
 
+@pytest.mark.attack("addresses beside an allowed network", "refused: address")
 def test_an_allowed_network_passes_on_every_port(metrics: Metrics) -> None:
-    guard = Guard((ip_network("10.1.0.0/16"), ip_network("fd00::/64")), metrics)
+    guard = Guard(
+        PictureSettings(allow_network=(ip_network("10.1.0.0/16"), ip_network("fd00::/64"))), metrics
+    )
     assert guard.check("http://10.1.2.3:9000/").port == 9000
     assert guard.check("http://[fd00::5]:9000/").port == 9000
     for outside in ("http://10.2.0.1/", "http://[fd00:0:0:1::5]/", "http://[::ffff:10.1.2.3]/"):
@@ -278,12 +289,13 @@ class Answers(AbstractResolver):
         """Nothing to close."""
 
 
-async def test_a_resolver_gives_public_answers(guard: Guard) -> None:
-    resolver = GuardedResolver(Answers(["93.184.216.34", "2606:4700::1111"]), guard)
+async def test_a_resolver_gives_public_answers(guard: Guard, metrics: Metrics) -> None:
+    resolver = GuardedResolver(Answers(["93.184.216.34", "2606:4700::1111"]), guard, metrics)
     answers = await resolver.resolve("images.example", 443)
     assert [answer["host"] for answer in answers] == ["93.184.216.34", "2606:4700::1111"]
 
 
+@pytest.mark.attack("a name that resolves to {answers}", "refused: address")
 @pytest.mark.parametrize(
     "answers",
     [
@@ -297,32 +309,82 @@ async def test_a_resolver_gives_public_answers(guard: Guard) -> None:
         pytest.param(["printer"], id="no address at all"),
     ],
 )
-async def test_one_answer_inside_refuses_the_host(guard: Guard, answers: list[str]) -> None:
+async def test_one_answer_inside_refuses_the_host(guard: Guard, metrics: Metrics, answers: list[str]) -> None:
     with pytest.raises(Refused) as refused:
-        await GuardedResolver(Answers(answers), guard).resolve("images.example", 80)
+        await GuardedResolver(Answers(answers), guard, metrics).resolve("images.example", 80)
     assert refused.value.refusal is Refusal.ADDRESS
 
 
-async def test_a_public_host_has_pictures_on_the_web_ports_only(guard: Guard) -> None:
+@pytest.mark.attack("a name with port 8080", "refused: port")
+async def test_a_public_host_has_pictures_on_the_web_ports_only(guard: Guard, metrics: Metrics) -> None:
     with pytest.raises(Refused) as refused:
-        await GuardedResolver(Answers(["93.184.216.34"]), guard).resolve("images.example", 8080)
+        await GuardedResolver(Answers(["93.184.216.34"]), guard, metrics).resolve("images.example", 8080)
     assert refused.value.refusal is Refusal.PORT
 
 
-async def test_a_name_without_addresses_is_no_host(guard: Guard) -> None:
+async def test_a_name_without_addresses_is_no_host(guard: Guard, metrics: Metrics) -> None:
     with pytest.raises(OSError, match="no address"):
-        await GuardedResolver(Answers([]), guard).resolve("images.example", 80)
+        await GuardedResolver(Answers([]), guard, metrics).resolve("images.example", 80)
 
 
-async def test_an_answer_is_judged_each_time_it_is_given(guard: Guard) -> None:
-    resolver = GuardedResolver(Answers(["93.184.216.34"], ["127.0.0.1"]), guard)
+@pytest.mark.attack("a name that is public first and loopback then", "refused: address, the second time")
+async def test_an_answer_is_judged_each_time_it_is_given(guard: Guard, metrics: Metrics) -> None:
+    resolver = GuardedResolver(Answers(["93.184.216.34"], ["127.0.0.1"]), guard, metrics)
     await resolver.resolve("rebinding.example", 80)
     with pytest.raises(Refused):
         await resolver.resolve("rebinding.example", 80)
 
 
+@pytest.mark.attack("an address that no check saw", "no socket is opened")
 def test_no_socket_is_opened_to_an_address_inside(guard: Guard) -> None:
     with pytest.raises(PermissionError, match="the guard refused"):
         guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))
     opened = guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("93.184.216.34", 80)))
     opened.close()
+
+
+@pytest.mark.attack("an allowed host that leads to {address}", "refused: address")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fe80::1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+    ],
+)
+def test_not_even_an_allowed_host_leads_to_a_cloud_s_metadata(metrics: Metrics, address: str) -> None:
+    guard = Guard(PictureSettings(allow_host=("cdn.internal",)), metrics)
+    with pytest.raises(Refused) as refused:
+        guard.admit(address, 80, "cdn.internal")
+    assert refused.value.refusal is Refusal.ADDRESS
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1", "127.0.0.1", "::1", "fd12::1", "100.64.0.9", "93.184.216.34"]
+)
+def test_an_allowed_host_may_lead_inside_on_every_port(metrics: Metrics, address: str) -> None:
+    guard = Guard(PictureSettings(allow_host=("cdn.internal",)), metrics)
+    guard.admit(address, 9000, "cdn.internal")
+    guard.admit(address, 9000, "cdn.internal.")
+    for other in ("internal", "a.cdn.internal", "xcdn.internal", None):
+        with pytest.raises(Refused):
+            guard.admit(address, 9000, other)
+
+
+@pytest.mark.attack("another host at an allowed host's address", "no socket is opened")
+def test_a_socket_is_opened_for_the_host_that_is_spoken_to_only(metrics: Metrics) -> None:
+    guard = Guard(PictureSettings(allow_host=("cdn.internal",)), metrics)
+    target = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("10.0.0.1", 80))
+    with guard.speaking_to("cdn.internal"):
+        guard.open_socket(target).close()
+    with guard.speaking_to("other.internal"), pytest.raises(PermissionError):
+        guard.open_socket(target)
+    with pytest.raises(PermissionError):
+        guard.open_socket(target)

@@ -15,8 +15,9 @@ from workers.local.picture_faults import hanging, status
 from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
 from workers.settings import PictureSettings
-from workers.tagger.pictures import loader as loader_module
+from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.loader import Loader
+from workers.tagger.pictures.picture import Features, Picture
 
 OpenLoader = Callable[..., AbstractAsyncContextManager[Loader]]
 Count = Callable[..., float]
@@ -29,10 +30,20 @@ def redis_url(valkey: ValkeyServer) -> str:
     return valkey.url
 
 
+def kept(store: redis.Redis) -> list[bytes]:
+    return [key for key in store.scan_iter() if not key.startswith(b"rpbert:flight:")]
+
+
+def remember(loader: Loader, content: str | None, features: Features) -> None:
+    assert content is not None
+    assert loader._cache.keep_features(content, features)
+    loader._cache.share_features(content, features)
+
+
 async def until_kept(url: str, keys: int) -> None:
     with redis.Redis.from_url(url) as store:
         async with asyncio.timeout(30):
-            while store.dbsize() != keys:  # noqa: ASYNC110 - what is awaited happens in another process
+            while len(kept(store)) != keys:  # noqa: ASYNC110 - what is awaited happens in another process
                 await asyncio.sleep(0.01)
 
 
@@ -62,7 +73,7 @@ async def test_pixels_are_those_of_the_one_decoder(
 
 
 async def test_a_url_asked_for_by_many_at_once_is_fetched_once(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
+    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, count: Count
 ) -> None:
     answer = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -87,8 +98,26 @@ async def test_a_url_asked_for_by_many_at_once_is_fetched_once(
         assert found[0].url == url + "#fragment"
         assert found[-1].url == url
         assert picture_host.hits["a.jpg"] == 1
-        await loader.load([url])
+    assert count("image_flights_joined_total", where="here") == 6
+
+
+async def test_a_picture_that_is_being_described_is_not_fetched_again(
+    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, count: Count
+) -> None:
+    urls = [picture_host.add(name, jpeg) for name in ("a.jpg", "b.jpg")]
+    async with loading() as loader:
+        (first,) = await loader.load(urls[:1])
+        again, other = await loader.load(urls)
+        assert again.pixels is first.pixels
+        assert other.pixels is first.pixels
+        assert count("stage_duration_seconds_count", stage="decode") == 1
+        assert picture_host.hits["a.jpg"] == 1
+        # No post holds it any more, and nobody has described it: it must be had again.
+        del first, again, other
+        (late,) = await loader.load(urls[:1])
+        assert late.pixels is not None
     assert picture_host.hits["a.jpg"] == 2
+    assert count("image_flights_joined_total", where="here") == 2
 
 
 async def test_a_failure_too_is_one_flight(picture_host: PictureHost, loading: OpenLoader) -> None:
@@ -146,20 +175,22 @@ async def test_a_picture_that_gets_no_turn_is_given_up(
     assert picture_host.hits.total() == 1
 
 
-async def test_a_cached_picture_is_neither_fetched_nor_decoded(
+@pytest.mark.parametrize("tier", ["redis", "local"])
+async def test_a_cached_picture_is_neither_fetched_nor_decoded(  # noqa: PLR0917 - fixtures
     picture_host: PictureHost,
     loading: OpenLoader,
     settings: Callable[..., PictureSettings],
     redis_url: str,
     jpeg: bytes,
+    count: Count,
+    tier: str,
 ) -> None:
     features = np.random.default_rng(1).standard_normal((49, 8)).astype(np.float16)
     url = picture_host.add("a.jpg", jpeg)
-    async with loading(redis_url=redis_url, cache_timeout=5.0) as loader:
+    async with loading(redis_url=redis_url, cache_timeout=5.0, local_cache_mb=int(tier == "local")) as loader:
         (cold,) = await loader.load([url])
         assert cold.pixels is not None
-        assert cold.content is not None
-        loader._cache.remember_features(cold.content, features)
+        remember(loader, cold.content, features)
         await until_kept(redis_url, 2)
         (cached,) = await loader.load([url])
     assert cached.status is ImageStatus.OK
@@ -168,6 +199,7 @@ async def test_a_cached_picture_is_neither_fetched_nor_decoded(
     assert cached.features is not None
     assert cached.features.tobytes() == features.tobytes()
     assert picture_host.hits["a.jpg"] == 1
+    assert count("cache_lookups_total", tier=tier, result="hit") == 1
 
 
 async def test_a_known_picture_under_a_new_url_is_fetched_and_not_decoded(
@@ -176,8 +208,7 @@ async def test_a_known_picture_under_a_new_url_is_fetched_and_not_decoded(
     urls = [picture_host.add(name, jpeg) for name in ("a.jpg", "b.jpg")]
     async with loading(redis_url=redis_url, cache_timeout=5.0) as loader:
         (first,) = await loader.load(urls[:1])
-        assert first.content is not None
-        loader._cache.remember_features(first.content, np.ones((49, 8), np.float16))
+        remember(loader, first.content, np.ones((49, 8), np.float16))
         await until_kept(redis_url, 2)
         (second,) = await loader.load(urls[1:])
         assert second.features is not None
@@ -186,18 +217,62 @@ async def test_a_known_picture_under_a_new_url_is_fetched_and_not_decoded(
     assert count("stage_duration_seconds_count", stage="decode") == 1
 
 
-async def test_a_url_whose_picture_changed_gets_the_new_one(
+async def test_a_url_whose_picture_changed_gets_the_new_one_after_its_time(
     picture_host: PictureHost, loading: OpenLoader, redis_url: str, picture: Callable[..., bytes]
 ) -> None:
-    async with loading(redis_url=redis_url, cache_timeout=5.0) as loader:
+    async with loading(redis_url=redis_url, cache_timeout=5.0, url_ttl=1) as loader:
         url = picture_host.add("a.png", picture("PNG"))
         (old,) = await loader.load([url])
-        await until_kept(redis_url, 1)
+        remember(loader, old.content, np.ones((49, 8), np.float16))
         picture_host.add("a.png", picture("PNG", colour=(1, 2, 3)))
-        (new,) = await loader.load([url])
-    assert old.content != new.content
+        new = await until_another(loader, url, old)
     assert new.pixels is not None
     assert new.pixels[0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("local_mb", [0, 1])
+async def test_a_host_is_asked_for_changes_once_a_url_is_old(
+    picture_host: PictureHost,
+    loading: OpenLoader,
+    redis_url: str,
+    picture: Callable[..., bytes],
+    local_mb: int,
+) -> None:
+    asked: list[str | None] = []
+    body, tag = picture("PNG"), '"one"'
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers.get("If-None-Match"))
+        if asked[-1] == tag:
+            return web.Response(status=304)
+        return web.Response(body=body, headers={"ETag": tag})
+
+    url = picture_host.add("a.png", handler)
+    features = np.ones((49, 8), np.float16)
+    settings = {"redis_url": redis_url, "cache_timeout": 5.0, "url_ttl": 1, "local_cache_mb": local_mb}
+    async with loading(**settings) as loader:
+        (first,) = await loader.load([url])
+        remember(loader, first.content, features)
+        await until_kept(redis_url, 2)
+        async with asyncio.timeout(30):
+            while len(asked) < 3:
+                (same,) = await loader.load([url])
+                assert (same.status, same.content) == (ImageStatus.OK, first.content)
+                assert same.features is not None
+                assert same.features.tobytes() == features.tobytes()
+                await asyncio.sleep(0.05)
+        body, tag = picture("PNG", colour=(1, 2, 3)), '"two"'
+        new = await until_another(loader, url, first)
+        assert new.pixels is not None
+    # The third question has the tag although the second answer named none.
+    assert asked[:3] == [None, '"one"', '"one"']
+
+
+async def until_another(loader: Loader, url: str, old: Picture) -> Picture:
+    async with asyncio.timeout(30):
+        while (found := (await loader.load([url]))[0]).content == old.content:  # noqa: ASYNC110 - time must pass
+            await asyncio.sleep(0.05)
+    return found
 
 
 async def test_a_failure_is_remembered_and_not_asked_for_again(
@@ -213,7 +288,7 @@ async def test_a_failure_is_remembered_and_not_asked_for_again(
     assert [entry.status for entry in after] == [entry.status for entry in before]
     assert [entry.status for entry in after] == ["not_a_picture", "not_a_picture", "broken", "http_error"]
     assert set(picture_host.hits.values()) == {1}
-    assert count("cache_lookups_total", result="failure_hit") == 4
+    assert count("cache_lookups_total", tier="local", result="failure_hit") == 4
 
 
 async def test_a_refusal_is_not_remembered(loading: OpenLoader, redis_url: str) -> None:
@@ -227,12 +302,12 @@ async def test_a_refusal_is_not_remembered(loading: OpenLoader, redis_url: str) 
 async def test_a_bug_of_ours_costs_one_picture_and_tells_no_url(
     picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(data: bytes, *, max_pixels: int) -> None:
+    async def broken(_: Decoder, data: bytes) -> None:
         raise LookupError("http://user:secret@host/?token=secret")
 
     urls = [picture_host.add("a.jpg", jpeg) + "?token=secret", picture_host.url_of("gone.jpg")]
     async with loading() as loader:
-        monkeypatch.setattr(loader_module, "decode", broken)
+        monkeypatch.setattr(Decoder, "decode", broken)
         with capture_logs() as logs:
             pictures = await loader.load(urls)
         monkeypatch.undo()

@@ -144,7 +144,7 @@ def test_remembered_features_come_back_to_another_worker(
         (first,) = answers.get(timeout=PATIENCE)
         assert first.content is not None
         service.remember(first.content, features)
-        while store.dbsize() != 2:
+        while len(list(store.scan_iter("rpbert:[uf][re]*"))) != 2:
             pass
         serving(redis_url=valkey.url, cache_timeout=5.0).submit((url,), answers.put)
         (second,) = answers.get(timeout=PATIENCE)
@@ -159,9 +159,16 @@ def test_posts_go_on_while_redis_is_gone(serving: Serving, picture_host: Picture
         service = serving(redis_url=server.url)
         answers: Answers = SimpleQueue()
         server.kill()
+        service.submit((url,), answers.put)
+        (entry,) = answers.get(timeout=PATIENCE)
+        assert entry.pixels is not None
+        assert entry.content is not None
+        features = np.zeros((49, 8), np.float16)
+        service.remember(entry.content, features)
+        # Its own memory serves on.
+        assert service.described(entry.content) is features
         for _ in range(5):
             service.submit((url,), answers.put)
-            (entry,) = answers.get(timeout=PATIENCE)
-            assert entry.pixels is not None
-            assert entry.content is not None
-            service.remember(entry.content, np.zeros((49, 8), np.float16))
+            (again,) = answers.get(timeout=PATIENCE)
+            assert again.features is features
+    assert picture_host.hits["a.jpg"] == 1

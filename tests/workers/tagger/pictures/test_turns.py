@@ -47,6 +47,7 @@ async def test_all_hosts_together_get_so_many_places() -> None:
     assert sorted(crowd.inside) == list("abcdef")
 
 
+@pytest.mark.attack("a crowd of pictures of one slow host", "other hosts are asked")
 async def test_what_waits_for_a_slow_host_keeps_no_other_waiting() -> None:
     crowd = Crowd(Turns(total=3, per_host=2, wait=60))
     tasks = await settled(*(crowd("slow") for _ in range(20)), crowd("quick"))
@@ -55,6 +56,7 @@ async def test_what_waits_for_a_slow_host_keeps_no_other_waiting() -> None:
     await asyncio.gather(*tasks)
 
 
+@pytest.mark.attack("a host that never lets go", "timeout")
 async def test_nobody_waits_without_end() -> None:
     turns = Turns(total=10, per_host=1, wait=0.05)
     crowd = Crowd(turns)
@@ -82,6 +84,7 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
         pass
 
 
+@pytest.mark.attack("many hosts", "none is remembered")
 async def test_a_host_is_forgotten_with_its_last_picture() -> None:
     turns = Turns(total=10, per_host=1, wait=60)
     for number in range(100):
