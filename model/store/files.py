@@ -141,11 +141,9 @@ class StoreFiles:
     def _told(self, act: str, key: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise ReleaseError(
-                f"{self.url} has no {key or 'such directory or bucket'}; see `rpbert releases list`"
-            ) from None
         except Exception as error:
+            if act == "read" and isinstance(error, FileNotFoundError):
+                raise ReleaseError(f"{self.url} has no {key}; see `rpbert releases list`") from None
             # Each store's client has errors of its own, and their texts may tell what is nobody's business.
             raise ReleaseError(
                 f"{self.url}: can't {act} {key or 'it'} ({type(error).__name__}); check the store's address, "
