@@ -25,6 +25,8 @@ from model.store.reference import CHANNELS, ReleaseId, channel_name
 
 SIGNATURE: Final = f"{MANIFEST}.sig"
 _KNOWN: Final = frozenset({*FILES, MANIFEST, SIGNATURE})
+# One of them is written before all others.
+_FIRST: Final = frozenset({FILES[0], SIGNATURE})
 _SUFFIX: Final = ".json"
 # Some 500 bytes each; a hundred changes of a channel are some 50,000.
 _MANIFEST_BYTES: Final = 64 * 1024
@@ -79,12 +81,18 @@ class ReleaseStore:
         return [ReleaseId(name, version) for name, _, version in sorted(found)]
 
     def unfinished(self) -> list[ReleaseId]:
-        """What was begun and has no manifest (yet).
+        """What was begun and has no manifest (yet); a directory with other files in it is somebody else's.
 
         Raises:
             ReleaseError: the store doesn't answer.
         """
-        return [release for release in self._directories() if self.published(release) is None]
+        return [
+            release
+            for release in self._directories()
+            if self.published(release) is None
+            and (names := set(self.files.names(str(release)))) <= _KNOWN
+            and names & _FIRST
+        ]
 
     def published(self, release: ReleaseId) -> datetime | None:
         """When a version was completed, None if it isn't there.

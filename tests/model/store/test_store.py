@@ -201,9 +201,12 @@ def test_a_channel_s_file_of_something_else_is_one_sentence(store: ReleaseStore)
 
 def test_other_things_beside_are_left_alone(store: ReleaseStore, publish: Publish) -> None:
     publish("1")
-    for key in ("notes.txt", "small/notes.txt", "a b/c/manifest.json", "channels/README"):
+    others = ("notes.txt", "small/notes.txt", "a b/c/manifest.json", "channels/README", "docs/all/README.md")
+    for key in (*others, "runs/7/config.json", "runs/7/events"):
         store.files.write(key, b"mine")
     assert store.releases() == [small("1")]
+    # What is unfinished may be pruned.
+    assert store.unfinished() == []
     assert store.channels() == ["stable"]
 
 
