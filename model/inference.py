@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from torch import Tensor
 
 from model.batch import Batch, collate
@@ -71,26 +72,33 @@ class Tagger:
 
     @classmethod
     def load(
-        cls, release: str, *, device: str = "auto", dtype: str = "auto", gate: GateKind | None = None
+        cls,
+        release: str,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        gate: GateKind | None = None,
+        key: Ed25519PublicKey | None = None,
     ) -> Tagger:
         """Load a release for service.
 
         Args:
-            release: name of a packaged release, a directory or a hub name.
+            release: name of a packaged release, a directory, a store with channel or version, or a hub name.
             device: `auto` (CUDA where it is), or a torch device.
             dtype: of the matrix products: `auto` (bf16 where the device multiplies it natively),
                 `float32` or `bfloat16`.
             gate: another gate than the release's own, for ablation.
+            key: whose owner must have signed the release; None to ask for no signature.
 
         Raises:
-            ReleaseError: the release, the device or the dtype can't be used.
+            ReleaseError: the release, the device or the dtype can't be used, or the signature is not there.
         """
         try:
             where = pick_device(device)
             products = pick_dtype(dtype, where)
         except DeviceError as error:
             raise ReleaseError(str(error)) from None
-        loaded = load_release(release)
+        loaded = load_release(release, key=key)
         if gate is not None:
             loaded.model.config = loaded.model.config.model_copy(update={"gate": gate})
         return cls(loaded, device=where, dtype=products)

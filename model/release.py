@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -11,40 +10,44 @@ from pathlib import Path
 from typing import Final
 
 import huggingface_hub
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from model import weights
 from model.config import RpBertConfig
+from model.manifest import (
+    CARD,
+    CONFIG,
+    FILES,
+    MANIFEST,
+    TOKENIZER,
+    WEIGHTS,
+    Manifest,
+    ReleaseError,
+    digest_of,
+    verify_directory,
+)
 from model.rpbert import RpBert
+from model.store.download import download
+from model.store.reference import Reference, is_reference
 
-CONFIG: Final = "config.json"
-TOKENIZER: Final = "tokenizer.json"
-CARD: Final = "README.md"
-MANIFEST: Final = "manifest.json"
-FILES: Final = (CONFIG, weights.FILE, TOKENIZER, CARD)
-"""What the manifest names, all of it and nothing else."""
+__all__ = [
+    "Release",
+    "ReleaseError",
+    "find_release",
+    "load_release",
+    "packaged_releases",
+    "save_release",
+    "seal",
+]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HUB_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-class ReleaseError(Exception):
-    """A release can't be used; the message names the file and says what to do."""
-
-
-class Manifest(BaseModel):
-    """Name, version and the SHA-256 of each file; stands as `manifest.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1)
-    version: str = Field(min_length=1)
-    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +77,31 @@ def save_release(
     (directory / CARD).write_text(card, encoding="utf-8")
     (directory / CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (directory / TOKENIZER).write_text(tokenizer.to_str(), encoding="utf-8")
-    weights.save(model, directory / weights.FILE)
+    weights.save(model, directory / WEIGHTS)
     seal(directory, name=name, version=version)
 
 
 def seal(directory: Path, *, name: str, version: str) -> None:
     """Write the manifest over the files of a release as they stand."""
-    manifest = Manifest(name=name, version=version, files={file: _digest(directory / file) for file in FILES})
+    manifest = Manifest(
+        name=name, version=version, files={file: digest_of(directory / file) for file in FILES}
+    )
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load_release(release: str) -> Release:
+def load_release(release: str, *, key: Ed25519PublicKey | None = None) -> Release:
     """Find, verify and load a release.
 
     Args:
-        release: name of a packaged release, a directory, or a Hugging Face hub name `owner/name`.
+        release: as `find_release` takes it.
+        key: whose owner must have signed it; only a release of a store can be signed.
 
     Raises:
-        ReleaseError: not to be found, or a file is missing, changed or of another architecture.
+        ReleaseError: not to be found, a file is missing, changed or of another architecture, or the
+            signature is missing or not that of the key.
     """
-    directory = find_release(release)
-    manifest = _verify(directory)
+    directory = find_release(release, key=key)
+    manifest = verify_directory(directory)
     try:
         config = RpBertConfig.model_validate_json((directory / CONFIG).read_bytes())
     except ValidationError as error:
@@ -104,25 +111,38 @@ def load_release(release: str) -> Release:
             "train it anew or use the rpbert-stream that made it"
         ) from None
     model = RpBert(config)
-    _fill(model, directory / weights.FILE)
-    tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+    _fill(model, directory / WEIGHTS)
+    tokenizer = _tokenizer(directory / TOKENIZER)
     return Release(manifest.name, manifest.version, model.eval(), tokenizer)
 
 
-def find_release(release: str) -> Path:
-    """The directory of a release; a hub name is downloaded into the user's Hugging Face cache.
+def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
+    """The directory of a release, downloaded into the user's cache if need be.
+
+    Args:
+        release: name of a packaged release, a directory, a store with its channel or version
+            (`s3://bucket/releases#stable`), or a Hugging Face hub name `owner/name`.
+        key: whose owner must have signed it; only a release of a store can be signed.
 
     Raises:
-        ReleaseError: there is none of that name, or no room for it on the disk.
+        ReleaseError: there is none of that name, no room for it on the disk, or it is not signed by the
+            key's owner.
     """
-    if release in (names := packaged_releases()):
-        return Path(str(resources.files("model"))) / "releases" / release
-    if (directory := Path(release)).is_dir():
-        return directory
+    local = local_release(release)
+    if local is None and is_reference(release):
+        return download(Reference.parse(release), key=key)
+    if key is not None:
+        raise ReleaseError(
+            f"{release!r} is not of a release store, so it has no signature, and a public key is given; "
+            "publish it to a store by `rpbert releases publish --signing-key`"
+        )
+    if local is not None:
+        return local
     if not _HUB_NAME.fullmatch(release):
         raise ReleaseError(
-            f"there is no release {release!r}: give one of {', '.join(names) or 'none packaged'}, "
-            "a directory, or a hub name owner/name"
+            f"there is no release {release!r}: give one of "
+            f"{', '.join(packaged_releases()) or 'none packaged'}, a directory, "
+            "a store such as s3://bucket/releases#stable, or a hub name owner/name"
         )
     try:
         return Path(huggingface_hub.snapshot_download(release, allow_patterns=[*FILES, MANIFEST]))
@@ -145,27 +165,20 @@ def packaged_releases() -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
 
 
-def _verify(directory: Path) -> Manifest:
-    """Check every file against the manifest."""
-    path = directory / MANIFEST
+def local_release(release: str) -> Path | None:
+    """The directory of a packaged release, or a directory of that name; None if there is neither."""
+    if release in packaged_releases():
+        return Path(str(resources.files("model"))) / "releases" / release
+    directory = Path(release)
+    return directory if directory.is_dir() else None
+
+
+def _tokenizer(path: Path) -> Tokenizer:
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise ReleaseError(
-            f"{path} is missing: a release is a directory with {', '.join((*FILES, MANIFEST))}"
-        ) from None
-    except ValidationError:
-        raise ReleaseError(f"{path} is not a manifest of this version; fetch the release again") from None
-    if set(manifest.files) != set(FILES):
-        raise ReleaseError(f"{path} must name exactly {', '.join(FILES)}; fetch the release again")
-    for file, digest in manifest.files.items():
-        if not (directory / file).is_file():
-            raise ReleaseError(f"{directory / file} is missing; fetch the release again")
-        if _digest(directory / file) != digest:
-            raise ReleaseError(
-                f"{directory / file} is not the file that the manifest names; fetch the release again"
-            )
-    return manifest
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        # The library raises nothing narrower.
+        raise ReleaseError(f"{path} is not a tokenizer of this version; fetch the release again") from error
 
 
 def _fill(model: RpBert, path: Path) -> None:
@@ -183,8 +196,3 @@ def _fill(model: RpBert, path: Path) -> None:
             "fetch the release again"
         )
     model.load_state_dict(state)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

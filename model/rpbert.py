@@ -20,6 +20,7 @@ from model.bilstm_crf import BiLstmCrf
 from model.config import GatePlace, RpBertConfig, WordVector
 from model.encoder import Encoder
 from model.gates import gate
+from model.manifest import WEIGHTS
 from model.recognition import Recognition
 from model.surface_embedding import SurfaceEmbedding
 
@@ -164,4 +165,4 @@ class RpBert(
         return -likelihood
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        weights.save(self, save_directory / weights.FILE)
+        weights.save(self, save_directory / WEIGHTS)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
-
-FILE: Final = "model.safetensors"
 
 
 def save(model: nn.Module, path: Path) -> None:

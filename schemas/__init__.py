@@ -4,6 +4,7 @@ from schemas.annotated_post import AnnotatedPost, GoldEntity
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Stage
 from schemas.headers import Header
 from schemas.post import MAX_IMAGES, MAX_TEXT_CHARACTERS, Post
+from schemas.release import ModelRelease, ReleaseMark
 from schemas.replay import Replay
 from schemas.tagged_post import (
     Entity,
@@ -27,7 +28,9 @@ __all__ = [
     "Header",
     "ImageRelation",
     "ImageStatus",
+    "ModelRelease",
     "Post",
+    "ReleaseMark",
     "ReleaseName",
     "Replay",
     "Source",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from schemas.annotated_post import AnnotatedPost
 from schemas.dead_letter import DeadLetter
 from schemas.post import Post
+from schemas.release import ModelRelease
 from schemas.replay import Replay
 from schemas.tagged_post import TaggedPost
 
@@ -20,6 +21,7 @@ EXPORTED: Final[dict[str, type[BaseModel]]] = {
     "dead_letter": DeadLetter,
     "replay": Replay,
     "annotated_post": AnnotatedPost,
+    "model_release": ModelRelease,
 }
 
 

@@ -17,6 +17,7 @@ from workers.commands.explain import explain
 from workers.commands.groups import BUILD, SERVE, TRY
 from workers.commands.local import app as local
 from workers.commands.produce import produce
+from workers.commands.releases import app as releases
 from workers.commands.schemas import schemas
 from workers.commands.tag import tag
 from workers.commands.tail import tail
@@ -49,6 +50,7 @@ app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
 app.command(dlq)
+app.command(releases)
 app.command(local)
 app.command(data)
 app.command(evaluate, group=BUILD)

@@ -111,6 +111,25 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
     return _keep_what_it_asks(producer)
 
 
+def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
+    """The producer of release announcements, transactional: pointer and marks are seen together.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _connected(
+        settings,
+        KafkaProducer,
+        bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        acks="all",
+        enable_idempotence=True,
+        transactional_id=f"rpbert-releases-{settings.release_topic}",
+        # When a command is killed, the workers wait so long behind what it had begun to announce.
+        transaction_timeout_ms=15_000,
+        retry_backoff_ms=5,
+    )
+
+
 def plain_producer(settings: KafkaSettings) -> KafkaProducer:
     """A producer for posts.
 

@@ -73,6 +73,9 @@ class KafkaSettings(_Settings):
     dead_letter_topic: str = Field(
         "posts.dlq", min_length=1, description="Topic of the records that can't become a result."
     )
+    release_topic: str = Field(
+        "models.releases", min_length=1, description="Topic that says which release each channel serves."
+    )
 
     @model_validator(mode="after")
     def _sasl_is_whole(self) -> KafkaSettings:
@@ -97,6 +100,11 @@ class KafkaSettings(_Settings):
         replay everything twice.
         """
         return f"{self.dead_letter_topic}.replays"
+
+    @property
+    def names_brokers(self) -> bool:
+        """Whether brokers were named, for commands that can do without Kafka."""
+        return "bootstrap_servers" in self.model_fields_set
 
     def client(self) -> dict[str, Any]:
         """Keyword arguments that every kafka-python client takes."""
@@ -128,11 +136,22 @@ class ModelSettings(_Settings):
     release: str = Field(
         "small",
         min_length=1,
-        description="Model release: a packaged name, a directory, or a Hugging Face hub name.",
+        description="Model release: a packaged name, a directory, a store with a channel or version "
+        "(s3://bucket/releases#stable), or a Hugging Face hub name.",
     )
     device: str = Field("auto", min_length=1, description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the encoders; auto takes bfloat16 where the processor has it."
+    )
+
+
+@Parameter(name="*")
+class StoreSettings(_Settings):
+    """Where releases are kept."""
+
+    store: str = Field(
+        min_length=1,
+        description="Release store: a directory, or a URL of fsspec such as s3://bucket/releases.",
     )
 
 

@@ -29,7 +29,9 @@ class TopicLimits:
 def create_topics(
     client: KafkaAdminClient, settings: KafkaSettings, *, partitions: int, replication_factor: int
 ) -> dict[str, bool]:
-    """Create the topics that are not there yet; that of the replays has one partition, it holds little.
+    """Create the topics that are not there yet; those of the replays and releases have one partition.
+
+    The first holds little, and in the second the order counts across keys.
 
     Returns:
         Each topic, and whether it was created now.
@@ -42,10 +44,11 @@ def create_topics(
         settings.output_topic: {},
         settings.dead_letter_topic: {"max.message.bytes": str(_DEAD_LETTER_BYTES)},
         settings.replay_topic: {"cleanup.policy": "compact"},
+        settings.release_topic: {"cleanup.policy": "compact"},
     }
     created = {}
     for topic, config in configs.items():
-        number = 1 if topic == settings.replay_topic else partitions
+        number = 1 if topic in (settings.replay_topic, settings.release_topic) else partitions
         wanted = {
             "num_partitions": number,
             "replication_factor": replication_factor,

@@ -15,7 +15,8 @@ from tokenizers import Tokenizer
 from model import card
 from model.device import pick_dtype
 from model.inference import Tagger
-from model.release import CARD, save_release, seal
+from model.manifest import CARD
+from model.release import save_release, seal
 from model.rpbert import RpBert
 from model.training import charts
 from model.training.alignment import Alignment

@@ -108,7 +108,9 @@ def test_weights_that_are_no_safetensors_are_refused(release_directory: Path) ->
 
 
 def test_an_unknown_name_says_what_can_be_given() -> None:
-    with pytest.raises(ReleaseError, match=r"there is no release 'smal'.*a directory, or a hub name"):
+    with pytest.raises(
+        ReleaseError, match=r"there is no release 'smal'.*a directory, a store such as .*, or a hub name"
+    ):
         load_release("smal")
 
 

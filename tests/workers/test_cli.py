@@ -87,6 +87,7 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "produce",
         "tail",
         "dlq",
+        "releases",
         "local",
         "data",
         "evaluate",
@@ -109,6 +110,13 @@ def test_help_names_every_command(rpbert: Rpbert) -> None:
         "dlq list",
         "dlq show",
         "dlq replay",
+        "releases list",
+        "releases show",
+        "releases publish",
+        "releases rollback",
+        "releases verify",
+        "releases prune",
+        "releases keygen",
         "local up",
         "data check",
         "data ambiguity",
@@ -147,6 +155,9 @@ def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
         (["dlq", "list", "--reason", "bad"], {}, ["--reason", "model_failed"]),
         (["dlq", "show", "3"], {}, ["'3'", "PARTITION:OFFSET"]),
         (["dlq", "replay", "3:1", "x:2"], {}, ["'x:2'", "PARTITION:OFFSET"]),
+        (["releases", "list"], {}, ["--store"]),
+        (["releases", "rollback", "--store", "x"], {}, ["--reason"]),
+        (["releases", "prune", "--store", "x", "--keep", "0"], {}, ["--keep", "0"]),
     ],
 )
 def test_misuse_is_one_sentence_and_status_2(
@@ -156,6 +167,13 @@ def test_misuse_is_one_sentence_and_status_2(
     assert run.status == 2
     for each in says:
         assert each in run.sentence
+
+
+def test_a_store_without_the_release_is_one_sentence_and_status_1(rpbert: Rpbert) -> None:
+    run = rpbert("releases", "show", "stable", RPBERT_STORE="memory://empty")
+    assert run.status == 1
+    assert "no release in the channel stable" in run.sentence
+    assert rpbert("releases", "list", "--store", "memory://empty").status == 0
 
 
 def test_a_flag_wins_over_its_variable(rpbert: Rpbert) -> None:
@@ -198,8 +216,9 @@ def test_topics_are_created_once(rpbert: Rpbert, kafka: Any) -> None:
     words = ["topics", "create", "--bootstrap-servers", kafka.bootstrap_servers]
     words += ["--partitions", "3", "--replication-factor", "1"]
     words += ["--input-topic", "cli.raw", "--output-topic", "cli.out", "--dead-letter-topic", "cli.dlq"]
-    assert rpbert(*words).output.count("created") == 4
-    assert rpbert(*words).output.count("was there already") == 4
+    words += ["--release-topic", "cli.releases"]
+    assert rpbert(*words).output.count("created") == 5
+    assert rpbert(*words).output.count("was there already") == 5
 
 
 def test_too_many_copies_are_refused_in_one_sentence(rpbert: Rpbert, kafka: Any) -> None:

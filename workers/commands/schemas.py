@@ -10,7 +10,8 @@ from schemas.export import EXPORTED, json_schema, write_all
 
 
 def schemas(
-    name: Literal["post", "tagged_post", "dead_letter", "replay", "annotated_post"] | None = None,
+    name: Literal["post", "tagged_post", "dead_letter", "replay", "annotated_post", "model_release"]
+    | None = None,
     /,
     *,
     out: Path | None = None,

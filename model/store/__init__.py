@@ -1,0 +1,1 @@
+"""Where releases are kept: a directory per version in any fsspec store, and channels that point to them."""

@@ -1,0 +1,1 @@
+"""What an operator does with releases, and what is said of them on `models.releases`."""
