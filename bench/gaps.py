@@ -122,12 +122,12 @@ def join(stage: Stage) -> None:
 
 
 CASES: Final = (
-    Case("rolling restart", restart_one_after_the_other, 60),
-    Case("rolling restart", restart_one_after_the_other, 60, static=False),
     Case("kill -9, started again", kill_and_start_again, 30),
-    Case("kill -9, nobody comes back", kill, 60),
-    Case("kill -9, nobody comes back", kill, 30, static=False, flags=_SHORT),
     Case("one more joins", join, 30),
+    Case("rolling restart", restart_one_after_the_other, 40),
+    Case("rolling restart", restart_one_after_the_other, 40, static=False),
+    Case("kill -9, nobody comes back", kill, 30, static=False, flags=_SHORT),
+    Case("kill -9, nobody comes back", kill, 60),
 )
 
 
