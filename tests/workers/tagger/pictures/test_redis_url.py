@@ -129,6 +129,13 @@ def cluster() -> Iterator[list[ValkeyServer]]:
             last = min((number + 1) * share, 16_384) - 1
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, last)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            client.acl_setuser(
+                "rpbert",
+                enabled=True,
+                passwords=["+word"],
+                keys=["rpbert:*"],
+                commands=["+get", "+set", "+pexpire", "+cluster", "+command"],
+            )
         for node in nodes[1:]:
             clients[0].execute_command("CLUSTER", "MEET", LOOPBACK, node.port)
         yield nodes
@@ -136,7 +143,7 @@ def cluster() -> Iterator[list[ValkeyServer]]:
 
 async def test_a_cluster_of_three(opened: Any, cluster: list[ValkeyServer]) -> None:
     ports = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
-    async with opened(f"redis+cluster://{ports}") as cache:
+    async with opened(f"redis+cluster://rpbert:word@{ports}") as cache:
         await serves(cache)
         sizes = []
         for node in cluster:
@@ -149,6 +156,9 @@ async def test_a_cluster_of_three(opened: Any, cluster: list[ValkeyServer]) -> N
         cluster[2].kill()
         found = [memory.features is not None for memory in await cache.recall([url_of(c) for c in CONTENTS])]
         cluster[2].start()
+        # Its user went with it.
+        with redis.Redis(host=LOOPBACK, port=cluster[2].port) as store:
+            store.acl_setuser("rpbert", enabled=True, nopass=True, keys=["rpbert:*"], categories=["+@all"])
         await serves(cache)
     assert not all(found)
 
