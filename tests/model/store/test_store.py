@@ -67,6 +67,15 @@ def test_a_manifest_is_written_by_one_of_two_at_a_time(store: ReleaseStore) -> N
     assert store.files.read("a/b", at_most=10) == b"mine"
 
 
+def test_who_reads_while_a_file_is_written_sees_it_whole(tmp_path: Path) -> None:
+    store = ReleaseStore(str(tmp_path / "store"))
+    store.files.write("channels/stable.json", b"the old")
+    with (tmp_path / "store" / "channels" / "stable.json").open("rb") as reader:
+        store.files.write("channels/stable.json", b"new")
+        assert reader.read() == b"the old"
+    assert store.files.read("channels/stable.json", at_most=10) == b"new"
+
+
 def test_a_release_that_is_not_whole_is_not_added(store: ReleaseStore, tmp_path: Path) -> None:
     directory = small_release(tmp_path / "release")
     (directory / "config.json").write_text("changed")
