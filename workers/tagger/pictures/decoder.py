@@ -80,6 +80,7 @@ class Decoder:
             self._ends.labels(End.CRASH).inc()
             raise NoPicture(ImageStatus.BROKEN) from None
         self._seconds.observe(seconds)
-        # Posts that asked at once share the array.
+        # Pebble holds its last result until the next; what posts share is to end with the last of them.
+        pixels = pixels.copy()
         pixels.flags.writeable = False
         return pixels

@@ -18,9 +18,9 @@ from weakref import ref
 from workers.tagger.pictures.picture import Pixels
 from workers.tagger.pictures.round_trips import RoundTrips
 
-# So long others wait for a worker that died; it is prolonged three times in that time.
-LEASE_MS: Final = 3_000
-_PROLONG_SECONDS: Final = LEASE_MS / 3_000
+# So long others wait for a worker that died, and so long a worker may be stalled that did not.
+LEASE_MS: Final = 5_000
+_PROLONG_SECONDS: Final = 1.0
 
 
 class Leases:

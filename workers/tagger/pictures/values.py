@@ -11,7 +11,7 @@ little-endian, times are Unix time in seconds (f8).
 | 3 features | element type (4 bytes, `<f2`), regions (u2), channels (u4), then one zstd frame (RFC 8878) of the elements, channel by channel |
 
 Nine tenths of a ReLU backbone's features are 0, and a channel is often 0 in all regions: channel by channel
-they shrink to a tenth without losing a bit (`bench/results/feature-bytes.md`).
+they shrink to a tenth without losing a bit (`bench/feature_bytes.py`).
 """  # noqa: E501 - a table's row is one line
 
 from __future__ import annotations
