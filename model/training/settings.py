@@ -30,7 +30,7 @@ _NOT_THE_RECIPE: Final = {
 
 @Parameter(name="*")
 class TrainingSettings(BaseModel):
-    """Settings of `rpbert train`; the defaults are the rates that `small` 1.0.0 was trained with."""
+    """Settings of `rpbert train`; with `--rounds 100` the defaults are those of `small`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -16,7 +16,7 @@ def small() -> Tagger:
 
 def test_it_stays_within_its_size_and_has_one_file_of_weights() -> None:
     files = list(find_release("small").iterdir())
-    assert sum(file.stat().st_size for file in files) <= 56_000_000
+    assert sum(file.stat().st_size for file in files) <= 58_000_000
     assert [file.name for file in files if file.stat().st_size > 1_000_000] == ["model.safetensors"]
 
 
