@@ -21,6 +21,10 @@ from workers.settings import Delivery, KafkaSettings, WorkerSettings
 _MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _BOOTSTRAP_MS: Final = 10_000
 _FOR_EVER_MS: Final = 2**31 - 1
+# The results that a commit has for one partition: they go in one request, since only one is under way.
+_BATCH_BYTES: Final = 128 * 1024
+# When a broker dies kafka-python 3.0.12 sends what was under way again with the last batch first.
+_IN_FLIGHT_IN_ORDER: Final = 1
 
 _Client = TypeVar("_Client")
 
@@ -71,8 +75,10 @@ def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool 
         "acks": "all",
         "enable_idempotence": True,
         "linger_ms": 5,
+        "batch_size": _BATCH_BYTES,
         "compression_type": "lz4",
         "max_request_size": _MAX_REQUEST_BYTES,
+        "max_in_flight_requests_per_connection": _IN_FLIGHT_IN_ORDER,
         # For as long as the broker is away. A batch that expires in mid-transaction leaves kafka-python
         # 3.0.12 with batches that nobody sends any more.
         "delivery_timeout_ms": _FOR_EVER_MS,
@@ -86,7 +92,7 @@ def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool 
             # The next transaction waits this long while the broker still writes the last one's markers.
             "retry_backoff_ms": 5,
         }
-    return _keep_what_it_asks(_connected(settings.kafka, KafkaProducer, **options))
+    return _in_one_piece(_connected(settings.kafka, KafkaProducer, **options))
 
 
 def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -107,8 +113,9 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
         # When a replay is killed, the workers wait so long behind what it had begun to send.
         transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
+        max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
     )
-    return _keep_what_it_asks(producer)
+    return _in_one_piece(producer)
 
 
 def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -117,7 +124,7 @@ def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
     Raises:
         SetupError: no broker answers.
     """
-    return _connected(
+    producer = _connected(
         settings,
         KafkaProducer,
         bootstrap_timeout_ms=_BOOTSTRAP_MS,
@@ -127,7 +134,9 @@ def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
         # When a command is killed, the workers wait so long behind what it had begun to announce.
         transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
+        max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
     )
+    return _in_one_piece(producer)
 
 
 def plain_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -206,7 +215,25 @@ def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
     coordinator.need_rejoin = lambda: coordinator.rejoining or needed()
 
 
-def _keep_what_it_asks(producer: KafkaProducer) -> KafkaProducer:
+def _in_one_piece(producer: KafkaProducer) -> KafkaProducer:
+    """Make a producer end a transaction whole, or fail."""
+    _keep_what_it_asks(producer)
+    _fail_rather_than_begin_anew(producer)
+    return producer
+
+
+def _fail_rather_than_begin_anew(producer: KafkaProducer) -> None:
+    """Make a producer whose batches have lost their order fail for good.
+
+    kafka-python 3.0.12 asks for a new epoch instead (KIP-360), also in mid-transaction: what it had sent is
+    aborted by the broker, some of what it had not is forgotten, and the rest may be committed.
+    """
+    manager = producer._transaction_manager  # noqa: SLF001 - no public way leads there
+    if manager is not None and manager.is_transactional():
+        manager._supports_epoch_bump = lambda: False  # noqa: SLF001
+
+
+def _keep_what_it_asks(producer: KafkaProducer) -> None:
     """Make a producer send a transaction's request again when its coordinator's broker has died.
 
     kafka-python 3.0.12 takes the request from its queue and asks for a connection. Where that raises, because
@@ -224,7 +251,6 @@ def _keep_what_it_asks(producer: KafkaProducer) -> KafkaProducer:
             return False
 
     client.await_ready = is_ready
-    return producer
 
 
 def _lose_what_it_lost(consumer: KafkaConsumer) -> None:

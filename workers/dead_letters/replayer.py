@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 
 from workers import kafka_clients
+from workers.acknowledged import Acknowledgements
 from workers.dead_letters.marks import Marks
 from workers.dead_letters.plan import Sending
 from workers.errors import SetupError
@@ -36,6 +37,7 @@ class Replayer:
         """
         self._producer = producer
         self._mark_topic = mark_topic
+        self._acknowledged = Acknowledgements()
         producer.init_transactions()
 
     def send(self, sendings: Sequence[Sending], marks: Marks) -> Iterator[list[Sending]]:
@@ -71,21 +73,24 @@ class Replayer:
 
     def _commit(self, part: Sequence[Sending], marks: Marks) -> None:
         self._producer.begin_transaction()
+        futures = []
         try:
             for sending in part:
                 record = sending.record
-                self._producer.send(
+                sent = self._producer.send(
                     record.topic,
                     value=record.value,
                     key=record.key,
                     headers=record.headers,
                     partition=sending.partition,
                 )
-                self._producer.send(
+                mark = self._producer.send(
                     self._mark_topic,
                     value=sending.replay.model_dump_json().encode(),
                     key=marks.key(sending.letter.place, record.topic),
                 )
+                futures += [sent, mark]
+            self._acknowledged.wait(futures)
             self._producer.commit_transaction()
         except BaseException:
             # Readers of the source topic would wait for an open transaction until it times out.

@@ -14,6 +14,7 @@ from model.store.channel import Entry
 from model.store.store import ReleaseStore
 from schemas import ModelRelease, ReleaseMark, ReleaseName
 from workers import kafka_clients
+from workers.acknowledged import Acknowledgements
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
 from workers.topics import forgets, topic_ids
@@ -77,6 +78,7 @@ class Announcer:
         """
         self._producer = producer
         self._topic = topic
+        self._acknowledged = Acknowledgements()
         producer.init_transactions()
 
     @classmethod
@@ -117,10 +119,12 @@ class Announcer:
         """
         with kafka_clients.told_by_us():
             self._producer.begin_transaction()
+            futures = []
             try:
                 for key, record in records:
                     value = None if record is None else record.model_dump_json().encode()
-                    self._producer.send(self._topic, value=value, key=key.encode())
+                    futures.append(self._producer.send(self._topic, value=value, key=key.encode()))
+                self._acknowledged.wait(futures)
                 self._producer.commit_transaction()
             except BaseException:
                 with suppress(KafkaError):

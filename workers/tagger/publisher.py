@@ -26,6 +26,7 @@ from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import ConsumerGroupMetadata
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from workers.acknowledged import NotAcknowledged
 from workers.errors import SetupError
 from workers.outgoing import Outgoing
 from workers.tagger.replaceable import Connect, ReplaceableProducer
@@ -60,10 +61,6 @@ class PublisherLost(Exception):
     """This producer can never commit again: another one with its name has taken over (KIP-98)."""
 
 
-class _NotCommitted(KafkaError):  # type: ignore[misc]
-    """kafka-python says that all is committed, and that a record was not."""
-
-
 class Publisher(Protocol):
     """A way to commit, by the delivery that the settings ask for."""
 
@@ -93,9 +90,7 @@ class TransactionalPublisher:
     """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447).
 
     After a failure that is more than a refusal the producer is replaced by one of the same transactional
-    id, and the broker ends what the old one had begun (KIP-98). kafka-python 3.0.12 can't be trusted
-    there: when a record is refused, or the broker has given up the transaction, it may ask for a new epoch
-    in mid-commit and then say that all is committed, though nothing is.
+    id, and the broker ends what the old one had begun (KIP-98): kafka-python 3.0.12 can't be trusted there.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -117,9 +112,9 @@ class TransactionalPublisher:
         """Commit in one transaction.
 
         1. begin
-        2. send every record
+        2. send every record, and wait until each is written
         3. send the offsets with the group's generation, so that a member that was put out is refused
-        4. commit; the broker answers once all records are written
+        4. commit
         5. on any error: abort, so that no reader with `read_committed` sees a part of it
         """
         if member.generation_id < 0:
@@ -131,13 +126,12 @@ class TransactionalPublisher:
             producer.begin_transaction()
             for record, partition in records:
                 futures.append(_send(producer, record, partition))
+            self._producer.acknowledged.wait(futures)
             producer.send_offsets_to_transaction(_positions(offsets), member)
             producer.commit_transaction()
-            if not all(future.succeeded() for future in futures):
-                raise _NotCommitted
             self._producer.went_well()
         except KafkaError as error:
-            self._give_up(producer, futures)
+            self._give_up(producer, futures, error)
             _explain(error, records, futures)
 
     def hurry(self) -> None:
@@ -147,19 +141,22 @@ class TransactionalPublisher:
         """Close the producer, waiting at most so many seconds for its thread."""
         self._producer.close(timeout)
 
-    def _give_up(self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata]) -> None:
+    def _give_up(
+        self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata], error: KafkaError
+    ) -> None:
         """End a failed transaction, at worst by another producer."""
         try:
             producer.abort_transaction()
-        except KafkaError as error:
+        except KafkaError as fault:
             if isinstance(producer._transaction_manager.last_error, ProducerFencedError):  # noqa: SLF001
                 raise PublisherLost(
                     "its producer is fenced: another worker with the same transactional id has started, or "
                     "the broker gave up a transaction that took longer than --transaction-timeout-ms"
-                ) from error
+                ) from fault
             self._producer.failed()
             return
-        if any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures):
+        refused = any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures)
+        if refused or isinstance(error, NotAcknowledged):
             self._producer.failed()
             return
         # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.

@@ -8,6 +8,8 @@ from typing import Protocol
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from workers.acknowledged import Acknowledgements
+
 
 class Connect(Protocol):
     """Makes a producer, each time under the same transactional id where there is one."""
@@ -29,6 +31,9 @@ class ReplaceableProducer:
     When a batch is too large for its topic kafka-python 3.0.12 cuts it in two, numbers the halves wrongly
     and loses its way. Each record alone is refused by itself and can be named. Once that went well the next
     producer batches again.
+
+    Attributes:
+        acknowledged: What the brokers have acknowledged to the producer in use.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -36,6 +41,7 @@ class ReplaceableProducer:
         self._connect = connect
         self._producer: KafkaProducer | None = None
         self._batched = True
+        self.acknowledged = Acknowledgements()
 
     def get(self) -> KafkaProducer:
         """The producer; transactional ones have begun, and ended what one before them had begun (KIP-98).
@@ -53,6 +59,7 @@ class ReplaceableProducer:
                 _close(producer, 0)
                 raise
             self._producer = producer
+            self.acknowledged = Acknowledgements()
         return self._producer
 
     def failed(self) -> None:

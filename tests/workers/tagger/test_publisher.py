@@ -235,3 +235,22 @@ def test_a_producer_without_transactions_is_not_asked_for_one(settings: WorkerSe
     )
     assert producer.config["transactional_id"] is None
     producer.close()
+
+
+@pytest.mark.parametrize("moved", [-1, 7])
+def test_a_producer_that_has_lost_count_commits_nothing_and_is_replaced(
+    settings: WorkerSettings, stack: ExitStack, moved: int
+) -> None:
+    member = Member(settings, stack)
+    member.join()
+    member.commit([(member.record(b"first"), 0)], {member.input: 1})
+    # The number of a batch that was written: the broker says "seen before". One that is too high: it refuses.
+    numbers = member.publisher._producer.get()._transaction_manager._sequence_numbers
+    numbers[TopicPartition(settings.kafka.output_topic, 0)] += moved
+    several = [(member.record(b"second"), 0), (member.record(b"elsewhere"), 1)]
+    with pytest.raises(CommitFailed):
+        member.commit(several, {member.input: 2})
+    assert member.consumer.committed(member.input) == 1
+    member.commit(several, {member.input: 2})
+    assert sorted(read(settings)) == [(0, b"first"), (0, b"second"), (1, b"elsewhere")]
+    assert member.consumer.committed(member.input) == 2
