@@ -1,6 +1,8 @@
 """Workers killed at a point that chance would seldom hit; and a build that the checker must find wrong."""
 
+import os
 import signal
+from time import sleep
 
 import pytest
 from kafka import KafkaAdminClient
@@ -45,16 +47,26 @@ def test_a_worker_whose_clock_is_hours_ahead_commits_nothing_and_loses_nothing(p
 
 @pytest.mark.timeout(900)
 def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
-    ledger = produce(pipeline, 5_000)
-    first = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
+    ledger = produce(pipeline, 20_000)
     with checked(pipeline) as checker:
-        until(lambda: checker.distinct >= 100)
-        first.kill()
-        second = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
+        dying = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
+
+        def stands_with_posts_unwritten() -> bool:
+            os.kill(dying.pid, signal.SIGSTOP)
+            # What it had asked for before it stood still has come by then.
+            sleep(1)
+            ahead = committed(pipeline) > checker.distinct > 0
+            if not ahead:
+                os.kill(dying.pid, signal.SIGCONT)
+            return ahead
+
+        until(stands_with_posts_unwritten)
+        dying.kill()
+        last = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
         until(lambda: committed(pipeline) == len(ledger))
         # It says that every post is done, and ends in order: what is missing now will never come.
-        second.stop()
-    assert second.exit_status == 0
+        last.stop()
+    assert last.exit_status == 0
     told = checker.findings(ledger)
     assert told[0].endswith(" lost:")
     assert "has no outcome" in told[1]

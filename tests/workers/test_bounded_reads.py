@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import closing
+from time import sleep
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -33,6 +34,13 @@ def send(producer: KafkaProducer, topic: str, *values: bytes) -> None:
     producer.flush()
 
 
+def wait_for_end(reader: KafkaConsumer, topic: str, end: int) -> None:
+    """Wait for the markers: the broker answers a commit before they are written."""
+    place = TopicPartition(topic, 0)
+    while reader.end_offsets([place])[place] < end:
+        sleep(0.05)
+
+
 def test_a_read_ends_where_the_topic_ended_and_shows_no_open_transaction(
     reader: KafkaConsumer, producer: KafkaProducer, topic: str
 ) -> None:
@@ -41,6 +49,7 @@ def test_a_read_ends_where_the_topic_ended_and_shows_no_open_transaction(
     producer.commit_transaction()
     send(producer, topic, b"aborted")
     producer.abort_transaction()
+    wait_for_end(reader, topic, 5)
     assert [record.value for record in held_records(reader, topic)] == [b"a", b"b"]
 
     reading = held_records(reader, topic)
@@ -49,6 +58,7 @@ def test_a_read_ends_where_the_topic_ended_and_shows_no_open_transaction(
     assert [record.value for record in reading] == [b"b"]
     assert [record.value for record in held_records(reader, topic)] == [b"a", b"b"]
     producer.commit_transaction()
+    wait_for_end(reader, topic, 7)
     assert [record.value for record in held_records(reader, topic)] == [b"a", b"b", b"later"]
 
 
@@ -57,6 +67,7 @@ def test_one_record_is_there_or_not(reader: KafkaConsumer, producer: KafkaProduc
     producer.commit_transaction()
     send(producer, topic, b"b")
     producer.commit_transaction()
+    wait_for_end(reader, topic, 4)
     place = TopicPartition(topic, 0)
     # Offset 1 is the end of the first transaction, 3 that of the second.
     found = [held_record(reader, place, offset) for offset in range(5)]

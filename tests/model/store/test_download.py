@@ -226,7 +226,8 @@ def test_several_processes_at_a_time_fetch_once(tmp_path: Path) -> None:
             [sys.executable, "-c", CHILD, store.url, str(tmp_path / "cache")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            # A line read is a line read: what follows it is left to `communicate`.
+            bufsize=0,
         )
         for _ in range(4)
     ]
@@ -234,11 +235,11 @@ def test_several_processes_at_a_time_fetch_once(tmp_path: Path) -> None:
         # All have begun before any may go on.
         for child in children:
             assert child.stdout is not None
-            assert child.stdout.readline() == "asks\n"
-        said: list[str] = []
+            assert child.stdout.readline() == b"asks\n"
+        said: list[bytes] = []
         readers = [
             threading.Thread(
-                target=lambda child=child: said.extend(child.communicate("go on\n")[0].splitlines())
+                target=lambda child=child: said.extend(child.communicate(b"go on\n")[0].splitlines())
             )
             for child in children
         ]
@@ -251,7 +252,7 @@ def test_several_processes_at_a_time_fetch_once(tmp_path: Path) -> None:
             child.kill()
             child.wait()
     assert [child.returncode for child in children] == [0] * 4
-    assert sum(line.startswith("fetches") for line in said) == len(FILES)
-    assert len({line for line in said if line.startswith("has")}) == 1
+    assert sum(line.startswith(b"fetches") for line in said) == len(FILES)
+    assert len({line for line in said if line.startswith(b"has")}) == 1
     assert len(left(tmp_path)) == 1
     verify_directory(tmp_path / "cache" / left(tmp_path)[0])
