@@ -96,11 +96,25 @@ def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool 
 
 
 def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
-    """The producer of replays, transactional: of a topic's dead letters there is one at a time (KIP-98).
+    """The producer of replays: of a topic's dead letters there is one at a time.
 
     Raises:
         SetupError: no broker answers.
     """
+    return _producer_of_a_command(settings, f"rpbert-dlq-replay-{settings.dead_letter_topic}")
+
+
+def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
+    """The producer of release announcements: pointer and marks are seen together.
+
+    Raises:
+        SetupError: no broker answers.
+    """
+    return _producer_of_a_command(settings, f"rpbert-releases-{settings.release_topic}")
+
+
+def _producer_of_a_command(settings: KafkaSettings, transactional_id: str) -> KafkaProducer:
+    """A transactional producer; of two with one id the later one fences the other (KIP-98)."""
     producer = _connected(
         settings,
         KafkaProducer,
@@ -109,32 +123,11 @@ def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
         enable_idempotence=True,
         compression_type="lz4",
         max_request_size=_MAX_REQUEST_BYTES,
-        transactional_id=f"rpbert-dlq-replay-{settings.dead_letter_topic}",
-        # When a replay is killed, the workers wait so long behind what it had begun to send.
+        max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
+        transactional_id=transactional_id,
+        # When a command is killed, the workers wait so long behind what it had begun to send.
         transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
-        max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
-    )
-    return _in_one_piece(producer)
-
-
-def announcing_producer(settings: KafkaSettings) -> KafkaProducer:
-    """The producer of release announcements, transactional: pointer and marks are seen together.
-
-    Raises:
-        SetupError: no broker answers.
-    """
-    producer = _connected(
-        settings,
-        KafkaProducer,
-        bootstrap_timeout_ms=_BOOTSTRAP_MS,
-        acks="all",
-        enable_idempotence=True,
-        transactional_id=f"rpbert-releases-{settings.release_topic}",
-        # When a command is killed, the workers wait so long behind what it had begun to announce.
-        transaction_timeout_ms=15_000,
-        retry_backoff_ms=5,
-        max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
     )
     return _in_one_piece(producer)
 
