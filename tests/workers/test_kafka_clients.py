@@ -13,6 +13,9 @@ from workers import kafka_clients
 from workers.local.kafka import KafkaCluster
 from workers.settings import KafkaSettings, WorkerSettings
 
+# Longer than any wait below.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize("attempt", range(4))
 def test_a_join_that_outlasts_many_polls_is_finished(
@@ -72,7 +75,8 @@ def group(kafka: KafkaCluster, make_topics: MakeTopics) -> Iterator[Group]:
 
 
 def poll_until(holds: Any, *consumers: KafkaConsumer) -> None:
-    deadline = monotonic() + 60
+    # A join may be taken up only when the metadata is asked for anew, after five minutes at most.
+    deadline = monotonic() + 500
     while not holds():
         assert monotonic() < deadline
         for consumer in consumers:
