@@ -45,6 +45,7 @@ from workers.tagger.pictures.guard import Guard
 from workers.tagger.pictures.picture import Features, Picture
 from workers.tagger.pictures.service import PictureService
 from workers.tagger.pictures.values import pack_features
+from workers.tagger.serving.served import Served
 
 _LOOPBACK: Final = TypeAdapter(IPvAnyNetwork).validate_python("127.0.0.0/8")
 _SIDE: Final = 480
@@ -183,6 +184,7 @@ class Bench:
             feature_channels=self.tagger.feature_channels,
             metrics=metrics,
         )
+        served = Served(self.tagger, service)
         finished: SimpleQueue[Job] = SimpleQueue()
         room = BoundedSemaphore(_IN_FLIGHT)
 
@@ -191,11 +193,8 @@ class Bench:
             room.release()
 
         engine = Engine(
-            self.tagger,
             BatchSettings(),
             finished=finish,
-            remember=service.remember,
-            described=service.described,
             metrics=metrics,
         )
 
@@ -209,7 +208,8 @@ class Bench:
         began = perf_counter()
         for offset, url in enumerate(self._reposted(repost_percent)):
             room.acquire()
-            job = Job(Source(topic="bench", partition=0, offset=offset), key=None, value=None, headers=())
+            source = Source(topic="bench", partition=0, offset=offset)
+            job = Job(source, key=None, value=None, headers=(), served=served)
             job.text = self.tagger.prepare(next(texts))
             service.submit((url,), partial(illustrated, job))
         jobs = [finished.get() for _ in self.urls]

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from torch import Tensor
 
 from model.batch import Batch, collate
-from model.config import PICTURE_SIZE, GateKind
+from model.config import BLOCKS, PICTURE_SIZE, GateKind
 from model.crf import Chain, forward_backward, viterbi
 from model.device import DeviceError, pick_device, pick_dtype
 from model.explain import VisualAttention, visual_attention
 from model.gates import related
+from model.golden import require_golden
 from model.pictures import DECODING
 from model.release import Release, ReleaseError, load_release
 from model.spans import conlleval_spans, span_probability
@@ -48,12 +49,13 @@ class Tagging:
 class Tagger:
     """A release in service.
 
-    `prepare` may be called from any thread; `describe`, `tag`, `explain` and `warm_up` from one at a time.
+    `prepare` may be called from any thread, everything else from one at a time.
     """
 
     def __init__(self, release: Release, *, device: torch.device, dtype: torch.dtype) -> None:
         self.name = release.name
         self.version = release.version
+        self._golden = release.golden
         config = release.model.config
         self.gate = config.gate
         self.dtype = str(dtype).removeprefix("torch.")
@@ -165,6 +167,27 @@ class Tagger:
         regions = self.describe(pixels)[0]
         text = self.prepare(_WARM_UP_TEXT)
         self.tag([TagRequest(text), TagRequest(text, (regions,)), TagRequest(text, (regions,) * MAX_IMAGES)])
+
+    def rehearse(self, *, posts: int, tokens: int) -> None:
+        """What a release does before it serves: its warm-up, one whole batch, its golden posts.
+
+        The whole batch takes the device's memory now rather than from a batch of somebody's posts.
+
+        Args:
+            posts: the most posts in a batch.
+            tokens: the most word pieces and block regions in a batch.
+
+        Raises:
+            ReleaseError: a golden post comes out wrong.
+        """
+        self.warm_up()
+        text = self.prepare(_WARM_UP_TEXT)
+        regions = np.zeros((BLOCKS, self.feature_channels), np.float16)
+        count = min(posts, max(1, tokens // (text.length + BLOCKS)))
+        self.tag([TagRequest(text, (regions,))] * count)
+        for each in self._golden:
+            (tagging,) = self.tag([TagRequest(self.prepare(each.post.text))])
+            require_golden(f"{self.name}/{self.version}", each, tagging.entities)
 
     def _entities(
         self, texts: Sequence[PreparedText], emissions: Tensor, batch: Batch

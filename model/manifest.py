@@ -6,6 +6,7 @@ Apart from the loading of a release, so that who lists or copies releases need n
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,37 @@ TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"
 MANIFEST: Final = "manifest.json"
 FILES: Final = (CONFIG, WEIGHTS, TOKENIZER, CARD)
-"""What the manifest names, all of it and nothing else."""
+"""What every manifest names."""
+GOLDEN: Final = "golden.jsonl"
+"""Posts that the release must tag right before it serves; the only file that a manifest may name besides."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a release, for counting; the error's message says it in words."""
+
+    DAMAGED = "damaged"
+    FORMAT = "format"
+    ARCHITECTURE = "architecture"
+    UNSIGNED = "unsigned"
+    GOLDEN = "golden"
+    MISSING = "missing"
+    MODEL = "model"
+    MEMORY = "memory"
+    DISK = "disk"
+    STORE = "store"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same release may be fit later: the fault is of this machine or of the way to it."""
+        return self in (Fault.MEMORY, Fault.DISK, Fault.STORE)
 
 
 class ReleaseError(Exception):
     """A release can't be used; the message names the file and says what to do."""
+
+    def __init__(self, message: str, fault: Fault = Fault.DAMAGED) -> None:
+        super().__init__(message)
+        self.fault: Final = fault
 
 
 class Manifest(BaseModel):
@@ -35,7 +62,7 @@ class Manifest(BaseModel):
 
 
 def read_manifest(content: bytes, where: str) -> Manifest:
-    """Read a manifest and see that it names exactly the files of a release: no path, no other file.
+    """Read a manifest and see that it names the files of a release: no path, no other file.
 
     Args:
         content: the bytes of `manifest.json`.
@@ -48,8 +75,10 @@ def read_manifest(content: bytes, where: str) -> Manifest:
         manifest = Manifest.model_validate_json(content)
     except ValidationError:
         raise ReleaseError(f"{where} is not a manifest of this version; fetch the release again") from None
-    if set(manifest.files) != set(FILES):
-        raise ReleaseError(f"{where} must name exactly {', '.join(FILES)}; fetch the release again")
+    if set(manifest.files) - {GOLDEN} != set(FILES):
+        raise ReleaseError(
+            f"{where} must name exactly {', '.join(FILES)}, and may name {GOLDEN}; fetch the release again"
+        )
     return manifest
 
 

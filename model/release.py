@@ -20,13 +20,16 @@ from tokenizers import Tokenizer
 
 from model import weights
 from model.config import RpBertConfig
+from model.golden import read_golden
 from model.manifest import (
     CARD,
     CONFIG,
     FILES,
+    GOLDEN,
     MANIFEST,
     TOKENIZER,
     WEIGHTS,
+    Fault,
     Manifest,
     ReleaseError,
     digest_of,
@@ -35,6 +38,7 @@ from model.manifest import (
 from model.rpbert import RpBert
 from model.store.download import download
 from model.store.reference import Reference, is_reference
+from schemas import AnnotatedPost
 
 __all__ = [
     "Release",
@@ -52,18 +56,31 @@ _HUB_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release as loaded: the network in fp32, on the CPU, in inference mode."""
+    """A release as loaded: the network in fp32, on the CPU, in inference mode.
+
+    Attributes:
+        golden: posts that it must tag right before it serves.
+    """
 
     name: str
     version: str
     model: RpBert
     tokenizer: Tokenizer
+    golden: tuple[AnnotatedPost, ...] = ()
 
 
 def save_release(
-    directory: Path, *, model: RpBert, tokenizer: Tokenizer, name: str, version: str, card: str
+    directory: Path,
+    *,
+    model: RpBert,
+    tokenizer: Tokenizer,
+    name: str,
+    version: str,
+    card: str,
 ) -> None:
     """Write a release; `directory` is made if need be and its files are overwritten.
+
+    Golden posts that lie there already become part of it.
 
     Args:
         directory: where.
@@ -82,9 +99,10 @@ def save_release(
 
 
 def seal(directory: Path, *, name: str, version: str) -> None:
-    """Write the manifest over the files of a release as they stand."""
+    """Write the manifest over the files of a release as they stand, golden posts included if there are."""
+    files = [*FILES, *([GOLDEN] if (directory / GOLDEN).exists() else [])]
     manifest = Manifest(
-        name=name, version=version, files={file: digest_of(directory / file) for file in FILES}
+        name=name, version=version, files={file: digest_of(directory / file) for file in files}
     )
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -108,12 +126,14 @@ def load_release(release: str, *, key: Ed25519PublicKey | None = None) -> Releas
         field = ".".join(map(str, error.errors()[0]["loc"])) or "the whole"
         raise ReleaseError(
             f"{directory / CONFIG} does not describe an RpBERT of this version ({field}); "
-            "train it anew or use the rpbert-stream that made it"
+            "train it anew or use the rpbert-stream that made it",
+            Fault.ARCHITECTURE,
         ) from None
     model = RpBert(config)
     _fill(model, directory / WEIGHTS)
     tokenizer = _tokenizer(directory / TOKENIZER)
-    return Release(manifest.name, manifest.version, model.eval(), tokenizer)
+    golden = read_golden(directory / GOLDEN) if GOLDEN in manifest.files else ()
+    return Release(manifest.name, manifest.version, model.eval(), tokenizer, golden)
 
 
 def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
@@ -134,7 +154,8 @@ def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
     if key is not None:
         raise ReleaseError(
             f"{release!r} is not of a release store, so it has no signature, and a public key is given; "
-            "publish it to a store by `rpbert releases publish --signing-key`"
+            "publish it to a store by `rpbert releases publish --signing-key`",
+            Fault.UNSIGNED,
         )
     if local is not None:
         return local
@@ -145,7 +166,7 @@ def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
             "a store such as s3://bucket/releases#stable, or a hub name owner/name"
         )
     try:
-        return Path(huggingface_hub.snapshot_download(release, allow_patterns=[*FILES, MANIFEST]))
+        return Path(huggingface_hub.snapshot_download(release, allow_patterns=[*FILES, GOLDEN, MANIFEST]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         # The hub's own errors are OSErrors too, without a number.
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
@@ -178,7 +199,9 @@ def _tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:
         # The library raises nothing narrower.
-        raise ReleaseError(f"{path} is not a tokenizer of this version; fetch the release again") from error
+        raise ReleaseError(
+            f"{path} is not a tokenizer of this version; fetch the release again", Fault.FORMAT
+        ) from error
 
 
 def _fill(model: RpBert, path: Path) -> None:
@@ -186,13 +209,16 @@ def _fill(model: RpBert, path: Path) -> None:
     try:
         state = load_file(path)
     except SafetensorError:
-        raise ReleaseError(f"{path} is not a safetensors file; fetch the release again") from None
+        raise ReleaseError(
+            f"{path} is not a safetensors file; fetch the release again", Fault.FORMAT
+        ) from None
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     found = {name: tensor.shape for name, tensor in state.items()}
     if expected != found:
         wrong = sorted(name for name, _ in expected.items() ^ found.items())
         raise ReleaseError(
             f"{path} is of another architecture than {CONFIG} says, beginning with {wrong[0]}; "
-            "fetch the release again"
+            "fetch the release again",
+            Fault.ARCHITECTURE,
         )
     model.load_state_dict(state)

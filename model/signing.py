@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from model.manifest import ReleaseError
+from model.manifest import Fault, ReleaseError
 
 # A signature made for something else with the same key must not pass for one of a release.
 _PURPOSE: Final = b"rpbert-stream release manifest 1\n"
@@ -111,14 +111,16 @@ def require_signature(manifest: bytes, signature: str | None, key: Ed25519Public
     """
     if signature is None:
         raise ReleaseError(
-            f"{release} is not signed, and a public key is given; publish it again with --signing-key"
+            f"{release} is not signed, and a public key is given; publish it again with --signing-key",
+            Fault.UNSIGNED,
         )
     try:
         key.verify(b64decode(signature, validate=True), _PURPOSE + manifest)
     except (InvalidSignature, NotBase64, ValueError):
         raise ReleaseError(
             f"{release} is not signed by the owner of the public key; "
-            "don't use it until you know who wrote it"
+            "don't use it until you know who wrote it",
+            Fault.UNSIGNED,
         ) from None
 
 

@@ -64,6 +64,19 @@ class Metrics:
         self.rebalances = self._counter("rebalances", "Changes of the assignment, by kind.", "kind")
         self.commits = self._counter("commits", "Checkpoints committed, by outcome.", "outcome")
         self.release = Info("rpbert_release", "The model release in service.", registry=self.registry)
+        self.release_changes = self._counter(
+            "release_changes", "Times another release came into service while the worker ran."
+        )
+        self.releases_refused = self._counter(
+            "releases_refused",
+            "Tries to bring in a release that failed, by reason: damaged, format, architecture, unsigned, "
+            "golden, missing, model, memory, disk, store; the old one serves on.",
+            "reason",
+        )
+        self.release_store_up = self._gauge(
+            "release_store_up",
+            "1 while the release store shows where its channels point, else 0.",
+        )
 
         self.fetches = self._counter("image_fetches", "Pictures asked for over HTTP, by status.", "status")
         self.fetched_bytes = self._counter("image_fetched_bytes", "Bytes of pictures received over HTTP.")

@@ -143,6 +143,11 @@ class ModelSettings(_Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the encoders; auto takes bfloat16 where the processor has it."
     )
+    public_key: Path | None = Field(
+        None,
+        description="Public key in PEM whose owner must have signed the release; then only one of a store "
+        "will do.",
+    )
 
 
 @Parameter(name="*")
@@ -240,6 +245,19 @@ class BatchSettings(_Settings):
 
 
 @Parameter(name="*")
+class RefreshSettings(_Settings):
+    """How a running worker follows the channel of its release store."""
+
+    release_poll_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3_600,
+        description="Seconds between looks at the release store; what is announced on release_topic is "
+        "looked at at once.",
+    )
+
+
+@Parameter(name="*")
 class WorkerSettings(_Settings):
     """Settings of `rpbert worker`."""
 
@@ -247,6 +265,7 @@ class WorkerSettings(_Settings):
     model: ModelSettings = ModelSettings()
     pictures: PictureSettings = PictureSettings()
     batch: BatchSettings = BatchSettings()
+    refresh: RefreshSettings = RefreshSettings()
     group_id: str = Field("rpbert-tagger", min_length=1, description="Consumer group shared by the workers.")
     group_instance_id: str | None = Field(
         None, description="Static member name, such as the pod's; unset for a dynamic member (KIP-345)."

@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from filelock import FileLock, Timeout
 
-from model.manifest import MANIFEST, ReleaseError, verify_directory
+from model.manifest import MANIFEST, Fault, ReleaseError, verify_directory
 from model.signing import require_signature
 from model.store.files import StoreFiles
 from model.store.reference import Reference, ReleaseId
@@ -146,15 +146,19 @@ def _stored(where: str, cache: Path) -> Iterator[None]:
         yield
     except Timeout:
         raise ReleaseError(
-            f"another process has been fetching {where} into {cache} for half an hour; end it and start again"
+            f"another process has been fetching {where} into {cache} for half an hour; "
+            "end it and start again",
+            Fault.DISK,
         ) from None
     except OSError as error:
         if error.errno in _FULL:
             raise ReleaseError(
                 f"no space is left for {where} in {cache}; make room there, or name another place by "
-                "XDG_CACHE_HOME"
+                "XDG_CACHE_HOME",
+                Fault.DISK,
             ) from None
         raise ReleaseError(
             f"{where} can't be kept in {cache} ({type(error).__name__}); check your rights there, or name "
-            "another place by XDG_CACHE_HOME"
+            "another place by XDG_CACHE_HOME",
+            Fault.DISK,
         ) from None

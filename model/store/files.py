@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from model.manifest import ReleaseError
+from model.manifest import Fault, ReleaseError
 
 _TEMPORARY: Final = ".part-"
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -147,7 +147,8 @@ class StoreFiles:
             # Each store's client has errors of its own, and their texts may tell what is nobody's business.
             raise ReleaseError(
                 f"{self.url}: can't {act} {key or 'it'} ({type(error).__name__}); check the store's address, "
-                "the credentials in the environment and your rights"
+                "the credentials in the environment and your rights",
+                Fault.STORE,
             ) from error
 
 

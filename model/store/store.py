@@ -17,14 +17,23 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from model.manifest import FILES, MANIFEST, Manifest, ReleaseError, read_manifest, verify_directory
+from model.manifest import (
+    FILES,
+    GOLDEN,
+    MANIFEST,
+    Fault,
+    Manifest,
+    ReleaseError,
+    read_manifest,
+    verify_directory,
+)
 from model.signing import require_signature, sign
 from model.store.channel import Change, Channel, Entry
 from model.store.files import open_files
 from model.store.reference import CHANNELS, ReleaseId, channel_name
 
 SIGNATURE: Final = f"{MANIFEST}.sig"
-_KNOWN: Final = frozenset({*FILES, MANIFEST, SIGNATURE})
+_KNOWN: Final = frozenset({*FILES, GOLDEN, MANIFEST, SIGNATURE})
 # One of them is written before all others.
 _FIRST: Final = frozenset({FILES[0], SIGNATURE})
 _SUFFIX: Final = ".json"
@@ -111,7 +120,9 @@ class ReleaseStore:
         where = f"{self.url}/{release}/{MANIFEST}"
         content = self.files.read(f"{release}/{MANIFEST}", at_most=_MANIFEST_BYTES)
         if content is None:
-            raise ReleaseError(f"{self.url} has no release {release}; see `rpbert releases list`")
+            raise ReleaseError(
+                f"{self.url} has no release {release}; see `rpbert releases list`", Fault.MISSING
+            )
         manifest = read_manifest(content, where)
         if (manifest.name, manifest.version) != (release.name, release.version):
             raise ReleaseError(
@@ -142,8 +153,9 @@ class ReleaseStore:
             self.files.write(f"{release}/{SIGNATURE}", sign(content, key).encode() + b"\n")
         if self._require_same(release, content):
             return release
-        for file in FILES:
-            self.files.put(directory / file, f"{release}/{file}")
+        for file in (*FILES, GOLDEN):
+            if file in manifest.files:
+                self.files.put(directory / file, f"{release}/{file}")
         if not self.files.write_new(f"{release}/{MANIFEST}", content):
             self._require_same(release, content)
         return release
@@ -217,7 +229,8 @@ class ReleaseStore:
         if (entry := self.channel(channel).current) is None:
             raise ReleaseError(
                 f"{self.url} has no release in the channel {channel}; "
-                f"publish one by `rpbert releases publish ... --channel {channel}`"
+                f"publish one by `rpbert releases publish ... --channel {channel}`",
+                Fault.MISSING,
             )
         return entry
 

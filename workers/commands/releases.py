@@ -74,6 +74,7 @@ def publish(
     reason: str = "",
     by: str | None = None,
     signing_key: Path | None = None,
+    golden: Path | None = None,
     again: bool = False,
     json: bool = False,
 ) -> None:
@@ -99,6 +100,8 @@ def publish(
         reason: why, for the history.
         by: who wants it, for the history; user@machine if not given.
         signing_key: private key in PEM to sign it with, see `rpbert releases keygen`.
+        golden: posts that it must tag right before a worker serves it, an AnnotatedPost in JSON a line;
+            they become part of the release.
         again: also a release that this channel was rolled back from.
         json: one JSON object.
     """
@@ -112,6 +115,7 @@ def publish(
         reason=reason,
         by=by,
         signing_key=signing_key,
+        golden=golden,
         again=again,
         as_json=json,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import getpass
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from json import dumps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kafka.errors import KafkaError
 
-from model.manifest import ReleaseError
+from model.golden import read_golden, write_golden
+from model.manifest import GOLDEN, ReleaseError, verify_directory
 from model.signing import make_keys, read_private_key
 from model.store.channel import Channel, Entry
 from model.store.prune import plan_pruning, prune
@@ -42,6 +45,7 @@ def publish_and_print(
     reason: str,
     by: str | None,
     signing_key: Path | None,
+    golden: Path | None,
     again: bool,
     as_json: bool,
 ) -> None:
@@ -55,8 +59,7 @@ def publish_and_print(
         store = ReleaseStore(stores.store)
         # A channel that can't be read is to be known before anything is copied.
         store.channel(channel)
-        with _announcer(kafka) as announcer:
-            directory = _loadable(source)
+        with _announcer(kafka) as announcer, _loadable(source, golden) as directory:
             if directory is None:
                 release = _in_store(source)
                 if key is not None:
@@ -201,15 +204,41 @@ def _announcer(kafka: KafkaSettings) -> Iterator[Announcer | None]:
         yield announcer
 
 
-def _loadable(source: str) -> Path | None:
-    """The directory of a release on this machine after it was loaded once; None if there is none."""
+@contextmanager
+def _loadable(source: str, golden: Path | None) -> Iterator[Path | None]:
+    """The directory of a release on this machine after it has tagged here; None if there is none."""
     # It imports torch, which rolling back need not wait for.
-    from model.release import load_release, local_release  # noqa: PLC0415
+    from model.inference import Tagger  # noqa: PLC0415
+    from model.release import local_release  # noqa: PLC0415
 
     directory = local_release(source)
-    if directory is not None:
-        load_release(str(directory))
-    return directory
+    if directory is None and golden is not None:
+        raise ReleaseError(
+            f"golden posts belong to a release's files, and {source!r} is no directory of one; publish its "
+            "directory under another version"
+        )
+    with (
+        nullcontext(directory)
+        if golden is None or directory is None
+        else _with_golden(directory, golden) as loadable
+    ):
+        if loadable is not None:
+            Tagger.load(str(loadable), device="cpu").rehearse(posts=1, tokens=1)
+        yield loadable
+
+
+@contextmanager
+def _with_golden(directory: Path, golden: Path) -> Iterator[Path]:
+    """A copy of a release that holds these golden posts."""
+    from model.release import seal  # noqa: PLC0415
+
+    manifest, posts = verify_directory(directory), read_golden(golden)
+    with TemporaryDirectory(prefix="rpbert-release-") as folder:
+        copy = Path(folder) / "release"
+        shutil.copytree(directory, copy)
+        write_golden(copy / GOLDEN, posts)
+        seal(copy, name=manifest.name, version=manifest.version)
+        yield copy
 
 
 def _in_store(source: str) -> ReleaseId:

@@ -18,9 +18,10 @@ from model.inference import Tagging, TagRequest
 from schemas import DeadLetterReason, Stage
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
-from workers.tagger.batcher import Batch, next_batch
+from workers.tagger.batcher import Batch, Wait, next_batch
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
+from workers.tagger.serving.served import Served
 from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
@@ -44,34 +45,18 @@ class Network(Protocol):
 
 
 class Engine:
-    """Collects jobs into batches and runs them through the network, one batch at a time."""
+    """Collects jobs into batches of one release and runs them through it, one batch at a time."""
 
-    def __init__(
-        self,
-        network: Network,
-        rule: BatchSettings,
-        *,
-        finished: Callable[[Job], None],
-        remember: Callable[[str, Features], None],
-        described: Callable[[str], Features | None] = lambda _: None,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, rule: BatchSettings, *, finished: Callable[[Job], None], metrics: Metrics) -> None:
         """Wire the engine.
 
         Args:
-            network: the release in service.
             rule: when a batch leaves.
             finished: takes each job once it has its tagging or its failure; called on the engine's thread.
-            remember: takes the features of a picture computed here, by its content's digest.
-            described: gives the features of a picture that was described since its post came; by default
-                each batch describes its own.
             metrics: of this process.
         """
-        self._network = network
         self._rule = rule
         self._finished = finished
-        self._remember = remember
-        self._described = described
         self._metrics = metrics
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
@@ -109,7 +94,7 @@ class Engine:
             if not self._waiting:
                 patience = None
                 continue
-            plan = next_batch(self._waiting, self._rule, monotonic())
+            plan = self._plan()
             if isinstance(plan, Batch):
                 try:
                     self._work(self._take(plan))
@@ -129,6 +114,19 @@ class Engine:
         except Empty:
             return True
         return False
+
+    def _plan(self) -> Batch | Wait:
+        """The next batch; it is of one release, the one of the longest wait first."""
+        groups: dict[Served, list[int]] = {}
+        for index, job in enumerate(self._waiting):
+            groups.setdefault(job.served, []).append(index)
+        now, waits = monotonic(), []
+        for group in groups.values():
+            plan = next_batch([self._waiting[index] for index in group], self._rule, now)
+            if isinstance(plan, Batch):
+                return Batch(tuple(group[member] for member in plan.members))
+            waits.append(plan.seconds)
+        return Wait(min(waits))
 
     def _take(self, batch: Batch) -> list[Job]:
         jobs = [self._waiting[index] for index in batch.members]
@@ -162,7 +160,7 @@ class Engine:
             self._work(batch[:middle])
             self._work(batch[middle:])
             return
-        self._rule_out_sickness()
+        self._rule_out_sickness(batch[0].served)
         message = (
             "This post needs more memory than the model's device has."
             if too_large
@@ -171,9 +169,9 @@ class Engine:
         batch[0].failure = Unworkable(DeadLetterReason.MODEL_FAILED, Stage.ENGINE, message)
         self._finished(batch[0])
 
-    def _rule_out_sickness(self) -> None:
+    def _rule_out_sickness(self, served: Served) -> None:
         try:
-            self._network.warm_up()
+            served.tagger.warm_up()
         except Exception as error:
             raise EngineSick("the model fails on known good posts too") from error
 
@@ -186,7 +184,7 @@ class Engine:
 
     def _tag(self, batch: Sequence[Job]) -> list[Tagging]:
         with self._metrics.stage("tag"):
-            taggings = self._network.tag([_request(job) for job in batch])
+            taggings = batch[0].served.tagger.tag([_request(job) for job in batch])
         if len(taggings) != len(batch):
             raise RuntimeError(f"the network gave {len(taggings)} taggings for {len(batch)} posts")
         if not all(0 <= score <= 1 for tagging in taggings for score in tagging.relevance):
@@ -194,12 +192,13 @@ class Engine:
         return taggings
 
     def _describe(self, batch: Sequence[Job]) -> None:
+        served = batch[0].served
         for job in batch:
-            job.pictures = tuple(self._up_to_date(picture) for picture in job.pictures)
+            job.pictures = tuple(_up_to_date(picture, served) for picture in job.pictures)
         if all(picture.pixels is None for job in batch for picture in job.pictures):
             return
         with self._metrics.stage("describe"):
-            described = describe(self._network, [job.pictures for job in batch])
+            described = describe(served.tagger, [job.pictures for job in batch])
         fresh: dict[str, Features] = {}
         for job, pictures in zip(batch, described, strict=True):
             for before, after in zip(job.pictures, pictures, strict=True):
@@ -207,14 +206,7 @@ class Engine:
                     fresh[after.content] = after.features
             job.pictures = pictures
         for content, features in fresh.items():
-            self._remember(content, features)
-
-    def _up_to_date(self, picture: Picture) -> Picture:
-        """The picture with its features, where an earlier batch has described it meanwhile."""
-        if picture.pixels is None or picture.content is None:
-            return picture
-        features = self._described(picture.content)
-        return picture if features is None else replace(picture, pixels=None, features=features)
+            served.pictures.remember(content, features)
 
     def _observe(self, batch: Sequence[Job]) -> None:
         longest = max(job.tokens for job in batch)
@@ -244,6 +236,14 @@ def describe(network: Network, posts: Sequence[Sequence[Picture]]) -> list[tuple
         )
         for pictures in posts
     ]
+
+
+def _up_to_date(picture: Picture, served: Served) -> Picture:
+    """The picture with its features, where an earlier batch has described it meanwhile."""
+    if picture.pixels is None or picture.content is None:
+        return picture
+    features = served.pictures.described(picture.content)
+    return picture if features is None else replace(picture, pixels=None, features=features)
 
 
 def _request(job: Job) -> TagRequest:

@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from model.inference import PreparedText, Tagging
 from schemas import ImageStatus, Post, Source
 from workers.tagger.pictures.picture import Picture
+from workers.tagger.serving.served import Served
 from workers.tagger.unworkable import Unworkable
 
 PICTURE_TOKENS: Final = 49
@@ -29,12 +30,16 @@ class Job:
 
     Threads hand it on in turn: the Kafka thread makes it, the pictures' thread adds the pictures, the
     engine's thread adds the tagging or the failure, the Kafka thread publishes it.
+
+    Attributes:
+        served: the release that it was taken in under and is tagged by.
     """
 
     source: Source
     key: bytes | None
     value: bytes | None
     headers: Headers
+    served: Served = field(kw_only=True)
     record_bytes: int = 0
     arrived: float = field(default_factory=monotonic)
     enqueued: float = 0.0

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final
 
 from model.inference import Tagging
-from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, ReleaseName, Stage, TaggedPost
+from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, Stage, TaggedPost
 from schemas.tagged_post import SCHEMA_HEADER, TAGGED_POST_SCHEMA
 from workers.metrics import Metrics
 from workers.outgoing import Outgoing
@@ -25,10 +25,7 @@ _RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]
 class Outcomes:
     """Makes the record of each finished job, and counts it once it is committed."""
 
-    def __init__(
-        self, release: ReleaseName, topics: KafkaSettings, limits: TopicLimits, metrics: Metrics
-    ) -> None:
-        self._release = release
+    def __init__(self, topics: KafkaSettings, limits: TopicLimits, metrics: Metrics) -> None:
         self._topics = topics
         self._limits = limits
         self._metrics = metrics
@@ -96,7 +93,7 @@ class Outcomes:
             entities=job.tagging.entities,
             relevance=max(job.tagging.relevance, default=None),
             images=image_relations(job.pictures, job.tagging),
-            release=self._release,
+            release=job.served.release,
             source=job.source,
             processed_at=datetime.now(UTC),
         )
@@ -113,7 +110,7 @@ class Outcomes:
             topic=job.source.topic,
             partition=job.source.partition,
             offset=job.source.offset,
-            release=f"{self._release.name}/{self._release.version}",
+            release=job.served.name,
             omitted_bytes=omitted_bytes,
         )
         given = () if bare else job.headers

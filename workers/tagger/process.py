@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from functools import partial
 from types import FrameType
 from typing import Final
 from uuid import uuid4
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from kafka import KafkaConsumer
 from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError
 
 from model.config import GateKind
 from model.inference import Tagger
-from model.release import ReleaseError
-from schemas import ReleaseName
+from model.release import ReleaseError, local_release
+from model.signing import read_public_key
+from model.store.reference import Reference, is_reference
+from model.store.store import ReleaseStore
 from workers import kafka_clients, logs
 from workers.errors import SetupError
 from workers.kafka_clients import MemberReplaced
@@ -34,6 +37,8 @@ from workers.tagger.publisher import (
     RecordTooLarge,
     TransactionalPublisher,
 )
+from workers.tagger.serving.follower import Follower
+from workers.tagger.serving.serving import Serving
 from workers.tagger.worker import Worker
 from workers.topics import require_topics
 
@@ -56,39 +61,71 @@ def serve(settings: WorkerSettings) -> None:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         with ExitStack() as stack:
-            worker = _assemble(settings, stack)
+            worker, follower = _assemble(settings, stack)
             _stop_on_signals(worker)
-            worker.run()
+            with follower:
+                worker.run()
     except (EngineSick, KafkaError, MemberReplaced, PublisherLost, RecordTooLarge) as error:
         raise _told(error, settings) from error
     _log.info("the worker has stopped")
 
 
-def _assemble(settings: WorkerSettings, stack: ExitStack) -> Worker:
+def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, AbstractContextManager[object]]:
     """Everything a worker is made of, what is wrong most often first; the stack closes it."""
     health, metrics = Health(), Metrics()
     server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
     stack.callback(server.close)
     with closing(kafka_clients.admin(settings.kafka)) as admin:
         limits = require_topics(admin, settings.kafka)
-    tagger = load_tagger(settings.model)
-    tagger.warm_up()
-    release = ReleaseName(name=tagger.name, version=tagger.version)
-    metrics.release.info({"name": release.name, "version": release.version})
+    serving = Serving(_ready_tagger(settings), settings.pictures, metrics)
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
     publisher = make_publisher(settings, consumer)
     stack.callback(publisher.close, _CLOSE_SECONDS)
-    _log.info("the worker starts", release=f"{release.name}/{release.version}", metrics_port=server.port)
-    return Worker(
+    _log.info("the worker starts", release=serving.current.name, metrics_port=server.port)
+    worker = Worker(
         settings,
-        tagger=tagger,
+        serving=serving,
         consumer=consumer,
         publisher=publisher,
-        outcomes=Outcomes(release, settings.kafka, limits, metrics),
+        outcomes=Outcomes(settings.kafka, limits, metrics),
         metrics=metrics,
         health=health,
     )
+    return worker, make_follower(settings, serving, metrics)
+
+
+def make_follower(
+    settings: WorkerSettings, serving: Serving, metrics: Metrics
+) -> AbstractContextManager[object]:
+    """What follows the channel that the settings name the release by; nothing for any other release.
+
+    Raises:
+        SetupError: the public key can't be read.
+    """
+    named = settings.model.release
+    if local_release(named) is not None or not is_reference(named):
+        return nullcontext()
+    reference = Reference.parse(named)
+    if not isinstance(reference.target, str):
+        return nullcontext()
+    return Follower(
+        settings,
+        reference.target,
+        ReleaseStore(reference.store),
+        key=_public_key(settings.model),
+        serving=serving,
+        metrics=metrics,
+    )
+
+
+def _ready_tagger(settings: WorkerSettings) -> Tagger:
+    tagger = load_tagger(settings.model)
+    try:
+        tagger.rehearse(posts=settings.batch.batch_posts, tokens=settings.batch.batch_tokens)
+    except ReleaseError as error:
+        raise SetupError(f"{error} (--release {settings.model.release})") from error
+    return tagger
 
 
 def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publisher:
@@ -148,10 +185,18 @@ def load_tagger(settings: ModelSettings, *, gate: GateKind | None = None) -> Tag
     Raises:
         SetupError: it isn't there, or can't be trusted.
     """
+    key = _public_key(settings)
     try:
-        return Tagger.load(settings.release, device=settings.device, dtype=settings.dtype, gate=gate)
+        return Tagger.load(settings.release, device=settings.device, dtype=settings.dtype, gate=gate, key=key)
     except ReleaseError as error:
         raise SetupError(f"{error} (--release {settings.release})") from error
+
+
+def _public_key(settings: ModelSettings) -> Ed25519PublicKey | None:
+    try:
+        return None if settings.public_key is None else read_public_key(settings.public_key)
+    except ReleaseError as error:
+        raise SetupError(f"{error} (--public-key {settings.public_key})") from error
 
 
 def _stop_on_signals(work: Worker) -> None:

@@ -15,7 +15,6 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from model.inference import Tagger
 from schemas import DeadLetterReason, Source, Stage
 from workers.kafka_clients import in_touch
 from workers.metrics import Metrics
@@ -29,9 +28,9 @@ from workers.tagger.intake import read_post
 from workers.tagger.job import Job
 from workers.tagger.outcome import Outcomes
 from workers.tagger.pictures.picture import Picture
-from workers.tagger.pictures.service import PictureService
 from workers.tagger.publisher import CommitFailed, Publisher, RecordTooLarge
 from workers.tagger.rebalances import Rebalances
+from workers.tagger.serving.serving import Serving
 from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
@@ -58,7 +57,7 @@ class Worker:
         self,
         settings: WorkerSettings,
         *,
-        tagger: Tagger,
+        serving: Serving,
         consumer: KafkaConsumer,
         publisher: Publisher,
         outcomes: Outcomes,
@@ -67,7 +66,7 @@ class Worker:
     ) -> None:
         """Wire the stages; nothing starts before `run`."""
         self._settings = settings
-        self._tagger = tagger
+        self._serving = serving
         self._consumer = consumer
         self._poll = BoundedPoll(consumer)
         self._committer = Committer(publisher, metrics)
@@ -83,20 +82,7 @@ class Worker:
         self._failed_commits = 0
         self._last_look = 0.0
         self._stopping = Event()
-        self._pictures = PictureService(
-            settings.pictures,
-            backbone_digest=tagger.backbone_digest,
-            feature_channels=tagger.feature_channels,
-            metrics=metrics,
-        )
-        self._engine = Engine(
-            tagger,
-            settings.batch,
-            finished=self._finished.put,
-            remember=self._pictures.remember,
-            described=self._pictures.described,
-            metrics=metrics,
-        )
+        self._engine = Engine(settings.batch, finished=self._finished.put, metrics=metrics)
 
     @property
     def stopping(self) -> bool:
@@ -117,7 +103,7 @@ class Worker:
             workers.kafka_clients.MemberReplaced: another worker has this one's group instance id.
             kafka.errors.KafkaError: Kafka refuses something, or a listener has raised one of these.
         """
-        self._pictures.start()
+        self._serving.start()
         self._engine.start()
         self._consumer.subscribe([self._settings.kafka.input_topic], listener=Rebalances(self, self._metrics))
         self._health.started = True
@@ -131,7 +117,7 @@ class Worker:
             # From here on nothing is drained or committed, also not when the consumer's close revokes.
             self._checkpoint = Checkpoint()
             self._engine.close()
-            self._pictures.close()
+            self._serving.close()
 
     def _turn(self) -> None:
         self._health.turned = monotonic()
@@ -167,16 +153,24 @@ class Worker:
 
     def _take_in(self, record: ConsumerRecord) -> None:
         source = Source(topic=record.topic, partition=record.partition, offset=record.offset)
-        job = Job(source, record.key, record.value, record.headers, record_bytes(record))
+        job = Job(
+            source,
+            record.key,
+            record.value,
+            record.headers,
+            served=self._serving.take(),
+            record_bytes=record_bytes(record),
+        )
         self._read[job.partition] = record.offset + 1
         self._metrics.posts_received.inc()
         self._prepare(job)
         self._checkpoint.begin(job)
         if job.post is None or job.failure is not None:
+            self._serving.give_back(job.served)
             return
         self._under_way += 1
         if urls := job.post.pictures:
-            self._pictures.submit(urls, partial(self._illustrated, job))
+            job.served.pictures.submit(urls, partial(self._illustrated, job))
         else:
             self._engine.submit(job)
 
@@ -184,7 +178,7 @@ class Worker:
         try:
             with self._metrics.stage("intake"):
                 job.post = read_post(job.value)
-                job.text = self._tagger.prepare(job.post.text)
+                job.text = job.served.tagger.prepare(job.post.text)
         except Unworkable as failure:
             job.failure = failure
         except Exception:  # noqa: BLE001 - one post may not end the worker, whatever it does to the tokenizer
@@ -200,7 +194,9 @@ class Worker:
     def _collect(self, timeout: float = 0.0) -> None:
         """Count in what the engine has finished, waiting at most `timeout` seconds for the first."""
         try:
-            while self._finished.get(block=timeout > 0, timeout=timeout):
+            while True:
+                job = self._finished.get(block=timeout > 0, timeout=timeout)
+                self._serving.give_back(job.served)
                 self._under_way -= 1
                 timeout = 0.0
         except Empty:

@@ -53,7 +53,8 @@ def publish(stores: StoreSettings, tiny_release: Path, tmp_path: Path) -> Publis
             shutil.copytree(tiny_release, directory)
             seal(directory, name="tiny", version=version)
         source = version if "/" in version else str(directory)
-        given = {"channel": "stable", "reason": "better", "by": "ada", "signing_key": None, "again": False}
+        given = {"channel": "stable", "reason": "better", "by": "ada", "again": False}
+        given |= {"signing_key": None, "golden": None}
         publish_and_print(source, stores, kafka, **{**given, "as_json": True, **options})
 
     return publish

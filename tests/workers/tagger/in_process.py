@@ -8,14 +8,14 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
-from schemas import ReleaseName
 from tests.pipeline import PATIENCE_SECONDS, Pipeline
 from workers import kafka_clients
 from workers.metrics import Metrics
 from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
 from workers.tagger.health import Health
 from workers.tagger.outcome import Outcomes
-from workers.tagger.process import make_publisher
+from workers.tagger.process import make_follower, make_publisher
+from workers.tagger.serving.serving import Serving
 from workers.tagger.worker import Worker
 from workers.topics import TopicLimits
 
@@ -58,15 +58,14 @@ class InProcess:
         self._stack.callback(consumer.close, timeout_ms=1_000)
         publisher = make_publisher(settings, consumer)
         self._stack.callback(publisher.close, 1)
-        release = ReleaseName(name="tiny", version="1")
+        self.serving = Serving(tagger, settings.pictures, self.metrics)
+        self._follower = make_follower(settings, self.serving, self.metrics)
         self.worker = Worker(
             settings,
-            tagger=tagger,
+            serving=self.serving,
             consumer=consumer,
             publisher=publisher,
-            outcomes=Outcomes(
-                release, settings.kafka, limits or TopicLimits(1_000_000, 1_000_000), self.metrics
-            ),
+            outcomes=Outcomes(settings.kafka, limits or TopicLimits(1_000_000, 1_000_000), self.metrics),
             metrics=self.metrics,
             health=self.health,
         )
@@ -101,6 +100,7 @@ class InProcess:
 
     def _run(self) -> None:
         try:
-            self.worker.run()
+            with self._follower:
+                self.worker.run()
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.failure = error

@@ -3,15 +3,23 @@ from hypothesis import strategies as st
 from kafka import TopicPartition
 
 from schemas import DeadLetterReason, Source, Stage
+from tests.workers.tagger.served import Named, served
 from workers.tagger.checkpoint import Checkpoint
 from workers.tagger.job import Job
 from workers.tagger.unworkable import Unworkable
 
+RELEASE = served(Named())
 TOPIC = "posts.raw"
 
 
 def job(partition: int, offset: int, *, finished: bool = False) -> Job:
-    made = Job(Source(topic=TOPIC, partition=partition, offset=offset), key=None, value=b"", headers=[])
+    made = Job(
+        Source(topic=TOPIC, partition=partition, offset=offset),
+        key=None,
+        value=b"",
+        headers=[],
+        served=RELEASE,
+    )
     if finished:
         finish(made)
     return made

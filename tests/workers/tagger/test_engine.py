@@ -10,17 +10,21 @@ from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_
 
 from model.inference import PreparedText, Tagger, Tagging, TagRequest
 from schemas import DeadLetterReason, ImageStatus, Source
+from tests.workers.tagger.served import Forgetful, Kept, served
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
 from workers.tagger.engine import Engine, EngineSick
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
+from workers.tagger.serving.served import Served
 
 POISON = "poison"
 
 
 class Faulty:
     """A network that fails on any batch which holds a poisoned post, as no real one does on demand."""
+
+    name, version = "faulty", "1"
 
     def __init__(self) -> None:
         self.described: list[int] = []
@@ -63,18 +67,20 @@ class Dead(Faulty):
 class Bench:
     """An engine around a network, and what comes out of it."""
 
-    def __init__(self, network: Any, rule: BatchSettings) -> None:
+    def __init__(self, network: Any, rule: BatchSettings, kept: Kept | None = None) -> None:
         self.finished: SimpleQueue[Job] = SimpleQueue()
-        self.remembered: list[str] = []
+        self.kept = kept or Forgetful()
+        self.served = served(network, self.kept)
         self.metrics = Metrics()
         self.engine = Engine(
-            network,
             rule,
             finished=self.finished.put,
-            remember=lambda content, _: self.remembered.append(content),
             metrics=self.metrics,
         )
         self.engine.start()
+
+    def submit(self, text: PreparedText, offset: int, *pictures: Picture) -> None:
+        self.engine.submit(job(self.served, text, offset, *pictures))
 
     def collect(self, count: int) -> list[Job]:
         return [self.finished.get(timeout=20) for _ in range(count)]
@@ -95,23 +101,13 @@ def bench(faulty: Faulty) -> Iterator[Bench]:
 def test_a_picture_that_was_described_since_its_post_came_is_not_described_again(
     faulty: Faulty, prepare: Any
 ) -> None:
-    kept: dict[str, Features] = {}
-    finished: SimpleQueue[Job] = SimpleQueue()
-    engine = Engine(
-        faulty,
-        BatchSettings(batch_posts=1),
-        finished=finished.put,
-        remember=kept.__setitem__,
-        described=kept.get,
-        metrics=Metrics(),
-    )
-    engine.start()
+    bench = Bench(faulty, BatchSettings(batch_posts=1), Kept())
     try:
         for offset in range(5):
-            engine.submit(job(prepare("a"), offset, pixels("one", 7), pixels("two", 9)))
-        found = [finished.get(timeout=20) for _ in range(5)]
+            bench.submit(prepare("a"), offset, pixels("one", 7), pixels("two", 9))
+        found = bench.collect(5)
     finally:
-        engine.close()
+        bench.engine.close()
     assert faulty.described == [2]
     assert faulty.seen == {7.0, 9.0}
     assert [len(each.tagging.relevance) for each in found if each.tagging is not None] == [2] * 5
@@ -122,8 +118,9 @@ def prepare(tiny_release: Any) -> Any:
     return Tagger.load(str(tiny_release), dtype="float32").prepare
 
 
-def job(text: PreparedText, offset: int, *pictures: Picture) -> Job:
-    made = Job(Source(topic="posts.raw", partition=0, offset=offset), key=None, value=b"", headers=[])
+def job(by: Served, text: PreparedText, offset: int, *pictures: Picture) -> Job:
+    source = Source(topic="posts.raw", partition=0, offset=offset)
+    made = Job(source, key=None, value=b"", headers=[], served=by)
     made.text, made.pictures = text, pictures
     return made
 
@@ -139,7 +136,7 @@ def pixels(content: str, value: int) -> Picture:
 
 def test_a_poisoned_post_fails_alone(bench: Bench, prepare: Any) -> None:
     for offset in range(8):
-        bench.engine.submit(job(prepare(POISON if offset == 5 else f"post {offset}"), offset))
+        bench.submit(prepare(POISON if offset == 5 else f"post {offset}"), offset)
     done = {each.source.offset: each for each in bench.collect(8)}
     failure = done.pop(5).failure
     assert failure is not None
@@ -150,7 +147,7 @@ def test_a_poisoned_post_fails_alone(bench: Bench, prepare: Any) -> None:
 
 def test_the_engine_goes_on_after_a_poisoned_post(bench: Bench, prepare: Any) -> None:
     for offset in range(16):
-        bench.engine.submit(job(prepare(POISON if offset < 8 else "well"), offset))
+        bench.submit(prepare(POISON if offset < 8 else "well"), offset)
     done = bench.collect(16)
     assert sum(each.failure is None for each in done) == 8
 
@@ -158,7 +155,7 @@ def test_the_engine_goes_on_after_a_poisoned_post(bench: Bench, prepare: Any) ->
 def test_a_batch_too_large_for_the_device_is_halved_and_nobody_is_poison(prepare: Any) -> None:
     small = Bench(Small(), BatchSettings(batch_posts=8, batch_wait_ms=5_000))
     for offset in range(8):
-        small.engine.submit(job(prepare(f"post {offset}"), offset))
+        small.submit(prepare(f"post {offset}"), offset)
     assert all(each.tagging is not None and each.failure is None for each in small.collect(8))
     assert small.metrics.registry.get_sample_value("rpbert_batches_out_of_memory_total") == 3
     small.engine.close()
@@ -166,8 +163,8 @@ def test_a_batch_too_large_for_the_device_is_halved_and_nobody_is_poison(prepare
 
 def test_a_post_that_never_fits_the_device_fails_alone(prepare: Any) -> None:
     small = Bench(Small(), BatchSettings(batch_posts=2, batch_wait_ms=5_000))
-    small.engine.submit(job(prepare("well"), 0))
-    small.engine.submit(job(prepare(POISON), 1))
+    small.submit(prepare("well"), 0)
+    small.submit(prepare(POISON), 1)
     done = {each.source.offset: each for each in small.collect(2)}
     assert done[0].tagging is not None
     assert done[1].failure is not None
@@ -178,7 +175,7 @@ def test_a_post_that_never_fits_the_device_fails_alone(prepare: Any) -> None:
 
 def test_a_dead_device_ends_the_engine_and_blames_no_post(prepare: Any) -> None:
     dead = Bench(Dead(), BatchSettings(batch_posts=8, batch_wait_ms=5_000))
-    jobs = [job(prepare(f"post {offset}"), offset) for offset in range(8)]
+    jobs = [job(dead.served, prepare(f"post {offset}"), offset) for offset in range(8)]
     for each in jobs:
         dead.engine.submit(each)
 
@@ -196,7 +193,7 @@ def test_a_dead_device_ends_the_engine_and_blames_no_post(prepare: Any) -> None:
 
 def test_only_a_post_that_failed_alone_is_doubted(bench: Bench, faulty: Faulty, prepare: Any) -> None:
     for offset in range(8):
-        bench.engine.submit(job(prepare(POISON if offset == 5 else f"post {offset}"), offset))
+        bench.submit(prepare(POISON if offset == 5 else f"post {offset}"), offset)
     bench.collect(8)
     assert faulty.warmed == 1
 
@@ -204,10 +201,10 @@ def test_only_a_post_that_failed_alone_is_doubted(bench: Bench, faulty: Faulty, 
 def test_a_picture_of_several_posts_is_computed_once(bench: Bench, faulty: Faulty, prepare: Any) -> None:
     for offset in range(8):
         content = "cat" if offset % 2 else "dog"
-        bench.engine.submit(job(prepare("x"), offset, pixels(content, 1 if offset % 2 else 2)))
+        bench.submit(prepare("x"), offset, pixels(content, 1 if offset % 2 else 2))
     done = bench.collect(8)
     assert faulty.described == [2]
-    assert sorted(bench.remembered) == ["cat", "dog"]
+    assert sorted(bench.kept.remembered) == ["cat", "dog"]
     assert faulty.seen == {1.0, 2.0}
     # Nothing large waits for the commit.
     assert all(each.pictures[0].pixels is None and each.pictures[0].features is None for each in done)
@@ -218,28 +215,28 @@ def test_a_cached_picture_is_not_computed_nor_written_again(
 ) -> None:
     cached = Picture("http://host/a", ImageStatus.OK, "a", features=np.zeros((49, 4), np.float16))
     for offset in range(8):
-        bench.engine.submit(job(prepare("x"), offset, cached))
+        bench.submit(prepare("x"), offset, cached)
     bench.collect(8)
     assert faulty.described == []
-    assert bench.remembered == []
+    assert bench.kept.remembered == []
 
 
 def test_a_picture_that_is_not_to_be_had_takes_no_part(bench: Bench, prepare: Any) -> None:
     lost = Picture("http://host/lost", ImageStatus.TIMEOUT)
     for offset in range(8):
-        bench.engine.submit(job(prepare("x"), offset, lost, pixels("cat", 3)))
+        bench.submit(prepare("x"), offset, lost, pixels("cat", 3))
     assert all(each.tagging and each.tagging.relevance == (0.5,) for each in bench.collect(8))
 
 
 def test_a_lone_post_is_tagged_after_its_wait(faulty: Faulty, prepare: Any) -> None:
     bench = Bench(faulty, BatchSettings(batch_wait_ms=10))
-    bench.engine.submit(job(prepare("alone"), 0))
+    bench.submit(prepare("alone"), 0)
     assert bench.collect(1)[0].tagging is not None
     bench.engine.close()
 
 
 def test_close_leaves_what_waits_unfinished(bench: Bench, prepare: Any) -> None:
-    waiting = job(prepare("x"), 0)
+    waiting = job(bench.served, prepare("x"), 0)
     bench.engine.submit(waiting)
     bench.engine.close()
     assert not waiting.finished
@@ -251,8 +248,8 @@ def test_a_relation_score_that_is_no_probability_fails_its_post(prepare: Any) ->
             return [Tagging((), (float("nan"),) if request.pictures else ()) for request in requests]
 
     broken = Bench(Broken(), BatchSettings(batch_posts=2, batch_wait_ms=5_000))
-    broken.engine.submit(job(prepare("well"), 0))
-    broken.engine.submit(job(prepare("nan"), 1, pixels("cat", 1)))
+    broken.submit(prepare("well"), 0)
+    broken.submit(prepare("nan"), 1, pixels("cat", 1))
     done = {each.source.offset: each for each in broken.collect(2)}
     assert done[0].failure is None
     assert done[1].failure is not None

@@ -12,12 +12,12 @@ from schemas import (
     EntityType,
     ImageStatus,
     Post,
-    ReleaseName,
     Replay,
     Source,
     Stage,
     TaggedPost,
 )
+from tests.workers.tagger.served import Named, served
 from workers.metrics import Metrics
 from workers.settings import KafkaSettings
 from workers.tagger.job import Job
@@ -26,7 +26,7 @@ from workers.tagger.pictures.picture import Picture
 from workers.tagger.unworkable import Unworkable
 from workers.topics import TopicLimits
 
-RELEASE = ReleaseName(name="small", version="7")
+RELEASE = served(Named("small", "7"))
 FAILURE = Unworkable(DeadLetterReason.NOT_JSON, Stage.INTAKE, "No JSON.", field=None)
 
 
@@ -36,7 +36,7 @@ def metrics() -> Metrics:
 
 
 def outcomes(metrics: Metrics, output: int = 1_000_000, dead_letter: int = 1_000_000) -> Outcomes:
-    return Outcomes(RELEASE, KafkaSettings(), TopicLimits(output, dead_letter), metrics)
+    return Outcomes(KafkaSettings(), TopicLimits(output, dead_letter), metrics)
 
 
 def job(**fields: Any) -> Job:
@@ -45,6 +45,7 @@ def job(**fields: Any) -> Job:
         key=b"\xff\x00key",
         value=b"\xffnot json",
         headers=[("traceparent", b"00-1"), ("nothing", None)],
+        served=RELEASE,
     )
     for name, value in fields.items():
         setattr(made, name, value)
@@ -61,7 +62,7 @@ def test_a_result_says_whose_it_is_and_who_made_it(metrics: Metrics) -> None:
     result = TaggedPost.model_validate_json(record.value)
     assert (record.topic, record.key) == ("posts.entities", b"\xff\x00key")
     assert record.headers == [("rpbert.schema", b"tagged_post/1")]
-    assert (result.id, result.release) == ("7", RELEASE)
+    assert (result.id, result.release) == ("7", RELEASE.release)
     assert result.source == Source(topic="posts.raw", partition=2, offset=40)
     assert result.relevance is None
     assert result.images == ()
