@@ -19,6 +19,7 @@ from model.device import DeviceError, pick_device, pick_dtype
 from model.explain import VisualAttention, visual_attention
 from model.gates import related
 from model.golden import require_golden
+from model.manifest import Fault
 from model.pictures import DECODING
 from model.release import Release, ReleaseError, load_release
 from model.spans import conlleval_spans, span_probability
@@ -178,13 +179,18 @@ class Tagger:
             tokens: the most word pieces and block regions in a batch.
 
         Raises:
-            ReleaseError: a golden post comes out wrong.
+            ReleaseError: a golden post comes out wrong, or a score is no probability.
         """
         self.warm_up()
         text = self.prepare(_WARM_UP_TEXT)
         regions = np.zeros((BLOCKS, self.feature_channels), np.float16)
         count = min(posts, max(1, tokens // (text.length + BLOCKS)))
-        self.tag([TagRequest(text, (regions,))] * count)
+        taggings = self.tag([TagRequest(text, (regions,))] * count)
+        if not all(0 <= score <= 1 for tagging in taggings for score in tagging.relevance):
+            raise ReleaseError(
+                f"{self.name}/{self.version} gives a relation score that is no probability; train it anew",
+                Fault.MODEL,
+            )
         for each in self._golden:
             (tagging,) = self.tag([TagRequest(self.prepare(each.post.text))])
             require_golden(f"{self.name}/{self.version}", each, tagging.entities)

@@ -73,6 +73,39 @@ class Metrics:
             "golden, missing, model, memory, disk, store; the old one serves on.",
             "reason",
         )
+        self.candidate = Info(
+            "rpbert_candidate_release",
+            "The model release on trial or in the shadow; no labels while there is none.",
+            registry=self.registry,
+        )
+        self.trials_ended = self._counter(
+            "trials_ended",
+            "Trials that ended because the release left a bound: failures, latency, entities, confidence.",
+            "reason",
+        )
+        self.trial_posts = self._counter(
+            "trial_posts",
+            "Posts that a release on trial tagged, or failed on and left to the served one.",
+            "outcome",
+        )
+        self.shadow_posts = self._counter(
+            "shadow_posts",
+            "Posts that the candidate tagged in the shadow: same, different, failed.",
+            "result",
+        )
+        self.shadow_entities = self._counter(
+            "shadow_entities", "Entities of those posts, by who found them: both, served, candidate.", "found"
+        )
+        self.shadow_relation = self._histogram(
+            "shadow_relation_difference", "How far the relation scores of a picture lie apart.", _SCORES
+        )
+        self.shadow_seconds = self._histogram(
+            "shadow_batch_duration_seconds", "Seconds for the same batch, by release.", _SECONDS, "release"
+        )
+        self.shadow_skipped = self._counter(
+            "shadow_batches_skipped",
+            "Batches that were not compared: the candidate was at another, or has another backbone.",
+        )
         self.release_store_up = self._gauge(
             "release_store_up",
             "1 while the release store shows where its channels point, else 0.",

@@ -258,6 +258,57 @@ class RefreshSettings(_Settings):
 
 
 @Parameter(name="*")
+class CandidateSettings(_Settings):
+    """What a running worker does with a candidate for service: a trial, a shadow, or nothing."""
+
+    candidate_channel: str = Field(
+        "candidate", min_length=1, description="Channel of the release to try out, of the same store."
+    )
+    canary_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the record keys whose posts the candidate tags, as long as it keeps within the "
+        "canary bounds; 0 for none.",
+    )
+    canary_min_posts: int = Field(
+        500, ge=2, description="Posts of either release before more than failures is compared."
+    )
+    canary_failure_margin: float = Field(
+        0.01, ge=0, le=1, description="Share of posts that may fail in the candidate beyond the served one's."
+    )
+    canary_latency_ratio: float = Field(
+        2.0, ge=1, description="How many times the served one's time a batch of the candidate may take."
+    )
+    canary_entity_ratio: float = Field(
+        1.5, ge=1, description="How many times more or fewer entities a post may have from the candidate."
+    )
+    canary_confidence_margin: float = Field(
+        0.1, ge=0, le=1, description="How far the mean entity scores may be apart."
+    )
+    shadow_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the batches that the candidate tags too, only to be compared; 0 for none.",
+    )
+
+    @model_validator(mode="after")
+    def _serves_or_runs_beside(self) -> CandidateSettings:
+        if self.canary_share and self.shadow_share:
+            raise ValueError(
+                f"canary_share {self.canary_share:g} and shadow_share {self.shadow_share:g} are both given: "
+                "a candidate either serves or runs beside, set one of them to 0"
+            )
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a candidate is to be brought in at all."""
+        return bool(self.canary_share or self.shadow_share)
+
+
+@Parameter(name="*")
 class WorkerSettings(_Settings):
     """Settings of `rpbert worker`."""
 
@@ -266,6 +317,7 @@ class WorkerSettings(_Settings):
     pictures: PictureSettings = PictureSettings()
     batch: BatchSettings = BatchSettings()
     refresh: RefreshSettings = RefreshSettings()
+    candidate: CandidateSettings = CandidateSettings()
     group_id: str = Field("rpbert-tagger", min_length=1, description="Consumer group shared by the workers.")
     group_instance_id: str | None = Field(
         None, description="Static member name, such as the pod's; unset for a dynamic member (KIP-345)."

@@ -63,6 +63,12 @@ def announcements(store: ReleaseStore, channel: str) -> list[Announcement]:
     return [(each.key, each) for each in (pointer, *marks)] + [lifted]
 
 
+def refusal(store: ReleaseStore, channel: str, entry: Entry, *, by: str, reason: str) -> Announcement:
+    """What says that a release is not to be served from a channel: whoever follows it goes back."""
+    mark = _record(store, channel, entry, by=by, reason=reason, mark=ReleaseMark.REFUSED)
+    return mark.key, mark
+
+
 class Announcer:
     """Writes announcements, those of a change in one transaction."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -47,16 +47,29 @@ class Network(Protocol):
 class Engine:
     """Collects jobs into batches of one release and runs them through it, one batch at a time."""
 
-    def __init__(self, rule: BatchSettings, *, finished: Callable[[Job], None], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        rule: BatchSettings,
+        *,
+        finished: Callable[[Job], None],
+        tagged: Callable[[Sequence[Job], Sequence[Tagging], float], None] = lambda *_: None,
+        failed: Callable[[Job], bool] = lambda _: False,
+        metrics: Metrics,
+    ) -> None:
         """Wire the engine.
 
         Args:
             rule: when a batch leaves.
             finished: takes each job once it has its tagging or its failure; called on the engine's thread.
+            tagged: is shown each batch with what was found and how many seconds that took, before its
+                pictures are let go of.
+            failed: is told that the model failed on a job; whether another release has taken it over.
             metrics: of this process.
         """
         self._rule = rule
         self._finished = finished
+        self._tagged = tagged
+        self._failed = failed
         self._metrics = metrics
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
@@ -143,12 +156,15 @@ class Engine:
         """
         try:
             self._describe(batch)
+            began = perf_counter()
             taggings = self._tag(batch)
+            seconds = perf_counter() - began
         except Exception as error:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
             too_large = ran_out_of_memory(error)
             if not too_large and len(batch) == 1:
                 _log.exception("the model failed on a post", source=batch[0].source.model_dump())
         else:
+            self._tagged(batch, taggings, seconds)
             self._finish(batch, taggings)
             return
         # Out here nothing of the failed attempt is held any more by its traceback.
@@ -159,6 +175,8 @@ class Engine:
             middle = len(batch) // 2
             self._work(batch[:middle])
             self._work(batch[middle:])
+            return
+        if self._failed(batch[0]):
             return
         self._rule_out_sickness(batch[0].served)
         message = (

@@ -77,7 +77,7 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
     stack.callback(server.close)
     with closing(kafka_clients.admin(settings.kafka)) as admin:
         limits = require_topics(admin, settings.kafka)
-    serving = Serving(_ready_tagger(settings), settings.pictures, metrics)
+    serving = Serving(_ready_tagger(settings), settings.pictures, settings.candidate, metrics)
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
     publisher = make_publisher(settings, consumer)
@@ -101,13 +101,16 @@ def make_follower(
     """What follows the channel that the settings name the release by; nothing for any other release.
 
     Raises:
-        SetupError: the public key can't be read.
+        SetupError: the public key can't be read, or a candidate is wanted and no channel is followed.
     """
     named = settings.model.release
-    if local_release(named) is not None or not is_reference(named):
-        return nullcontext()
-    reference = Reference.parse(named)
-    if not isinstance(reference.target, str):
+    reference = Reference.parse(named) if local_release(named) is None and is_reference(named) else None
+    if reference is None or not isinstance(reference.target, str):
+        if settings.candidate.wanted:
+            raise SetupError(
+                f"canary_share and shadow_share need a release that is followed, and --release {named} is "
+                "not: give a store and a channel, such as s3://bucket/releases#stable"
+            )
         return nullcontext()
     return Follower(
         settings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from random import uniform
@@ -82,7 +82,13 @@ class Worker:
         self._failed_commits = 0
         self._last_look = 0.0
         self._stopping = Event()
-        self._engine = Engine(settings.batch, finished=self._finished.put, metrics=metrics)
+        self._engine = Engine(
+            settings.batch,
+            finished=self._finished.put,
+            tagged=serving.tagged,
+            failed=self._taken_over,
+            metrics=metrics,
+        )
 
     @property
     def stopping(self) -> bool:
@@ -158,7 +164,7 @@ class Worker:
             record.key,
             record.value,
             record.headers,
-            served=self._serving.take(),
+            served=self._serving.take(record.key),
             record_bytes=record_bytes(record),
         )
         self._read[job.partition] = record.offset + 1
@@ -169,8 +175,11 @@ class Worker:
             self._serving.give_back(job.served)
             return
         self._under_way += 1
-        if urls := job.post.pictures:
-            job.served.pictures.submit(urls, partial(self._illustrated, job))
+        self._send_on(job, job.post.pictures)
+
+    def _send_on(self, job: Job, urls: Sequence[str]) -> None:
+        if urls:
+            job.served.pictures.submit(tuple(urls), partial(self._illustrated, job))
         else:
             self._engine.submit(job)
 
@@ -186,6 +195,19 @@ class Worker:
             job.failure = Unworkable(
                 DeadLetterReason.MODEL_FAILED, Stage.INTAKE, "The model could not prepare this post's text."
             )
+
+    def _taken_over(self, job: Job) -> bool:
+        """Let the served release have what another one failed on, from the beginning."""
+        if job.post is None or not self._serving.failed(job.served):
+            return False
+        self._serving.give_back(job.served)
+        job.served, job.pictures = self._serving.take(None), ()
+        self._prepare(job)
+        if job.failure is None:
+            self._send_on(job, job.post.pictures)
+        else:
+            self._finished.put(job)
+        return True
 
     def _illustrated(self, job: Job, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures

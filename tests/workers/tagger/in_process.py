@@ -58,7 +58,7 @@ class InProcess:
         self._stack.callback(consumer.close, timeout_ms=1_000)
         publisher = make_publisher(settings, consumer)
         self._stack.callback(publisher.close, 1)
-        self.serving = Serving(tagger, settings.pictures, self.metrics)
+        self.serving = Serving(tagger, settings.pictures, settings.candidate, self.metrics)
         self._follower = make_follower(settings, self.serving, self.metrics)
         self.worker = Worker(
             settings,
@@ -83,7 +83,7 @@ class InProcess:
         assert self.failure is None
         return self
 
-    def sample(self, name: str, **labels: str) -> float:
+    def sample(self, name: str, /, **labels: str) -> float:
         """One of its metrics."""
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
 

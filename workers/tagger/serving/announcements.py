@@ -24,24 +24,25 @@ _POLL_MS: Final = 200
 class Announcements:
     """Follows the topic, and does without while it can't be read: whoever asks looks at the store then.
 
-    Belongs to one thread, but for `end`.
+    Belongs to one thread.
 
     Attributes:
         board: what the topic has said so far; nothing before the first `wait`.
     """
 
-    def __init__(self, settings: KafkaSettings, *, retry_seconds: float) -> None:
+    def __init__(self, settings: KafkaSettings, ending: Event, *, retry_seconds: float) -> None:
         """Connects to nothing yet.
 
         Args:
             settings: brokers and topic.
+            ending: lets `wait` return soon.
             retry_seconds: when to try again to read the topic.
         """
         self._settings = settings
         self._retry_seconds = retry_seconds
         self._consumer: KafkaConsumer | None = None
         self._next_try = monotonic()
-        self._ending = Event()
+        self._ending = ending
         self.board = Board()
 
     def wait(self, seconds: float) -> bool:
@@ -56,10 +57,6 @@ class Announcements:
             if self._heard(self._consumer, left):
                 return True
         return False
-
-    def end(self) -> None:
-        """Let `wait` return soon; from any thread."""
-        self._ending.set()
 
     def close(self) -> None:
         """Close the client; from the thread that waits."""

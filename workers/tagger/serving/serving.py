@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from threading import Lock
 
 import structlog
 
-from model.inference import Tagger
+from model.inference import Tagger, Tagging
 from workers.metrics import Metrics
-from workers.settings import PictureSettings
+from workers.settings import CandidateSettings, PictureSettings
+from workers.tagger.job import Job
 from workers.tagger.serving.backbones import Backbones
 from workers.tagger.serving.served import Served
+from workers.tagger.serving.shadow import Shadow
+from workers.tagger.serving.trial import Trial
+from workers.tagger.serving.verdict import Verdict
 
 _log = structlog.get_logger(__name__)
 
 
 class Serving:
-    """The release in service, and those before it that still have posts under way.
+    """The release in service, a candidate beside it, and those before that still have posts under way.
 
-    The Kafka thread takes and gives back, another thread replaces: each replacement lies between two posts,
-    and so between two batches, since a batch is of one release.
+    The Kafka thread takes and gives back, the engine's thread tells what became of posts, another thread
+    replaces: each replacement lies between two posts, and so between two batches, since a batch is of one
+    release.
     """
 
-    def __init__(self, tagger: Tagger, settings: PictureSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, tagger: Tagger, pictures: PictureSettings, candidate: CandidateSettings, metrics: Metrics
+    ) -> None:
         """Serve a release; its pictures are had from `start` on.
 
         Raises:
             SetupError: `redis_url` is no Redis URL.
         """
+        self._settings = candidate
         self._metrics = metrics
         self._lock = Lock()
-        self._backbones = Backbones(settings, metrics)
+        self._backbones = Backbones(pictures, metrics)
         self._retired: list[Served] = []
+        self._trial: Trial | None = None
+        self._shadow: Shadow | None = None
+        self._ended: SimpleQueue[tuple[Served, Verdict]] = SimpleQueue()
         self._current = Served(tagger, self._backbones.take(tagger))
         self._show()
 
@@ -40,34 +53,107 @@ class Serving:
         """The release that takes the next post."""
         return self._current
 
+    @property
+    def candidate(self) -> Served | None:
+        """The release on trial or in the shadow."""
+        trial, shadow = self._trial, self._shadow
+        return trial.served if trial is not None else shadow.candidate if shadow is not None else None
+
     def start(self) -> None:
         """Have pictures."""
         self._backbones.start()
 
     def close(self) -> None:
-        """End all pictures; posts under way stay unfinished."""
+        """End all pictures and the shadow; posts under way stay unfinished."""
+        self.end_candidate()
         self._backbones.close()
 
-    def take(self) -> Served:
-        """The release for a post that comes in; it stays loaded until the post is given back."""
+    def take(self, key: bytes | None) -> Served:
+        """The release for a post of this key; it stays loaded until the post is given back.
+
+        Posts without a key are all of the served release: nothing tells their authors apart.
+        """
         with self._lock:
-            self._current.under_way += 1
-            return self._current
+            on_trial = key is not None and self._trial is not None and self._trial.gets(key)
+            served = self._trial.served if self._trial is not None and on_trial else self._current
+            served.under_way += 1
+            return served
 
     def give_back(self, served: Served) -> None:
         """A post is done with its release."""
         with self._lock:
             served.under_way -= 1
 
+    def tagged(self, batch: Sequence[Job], taggings: Sequence[Tagging], seconds: float) -> None:
+        """A batch was tagged, in so many seconds."""
+        served = batch[0].served
+        with self._lock:
+            trial, shadow = self._trial, self._shadow
+            if trial is not None and served in (trial.served, self._current):
+                if served is trial.served:
+                    self._metrics.trial_posts.labels("tagged").inc(len(batch))
+                self._judge(trial, trial.tagged(served, taggings, seconds))
+        if shadow is not None and served is self._current:
+            shadow.offer(batch, taggings, seconds)
+
+    def failed(self, served: Served) -> bool:
+        """A release's model failed on a post; whether the served release is to take it instead."""
+        with self._lock:
+            trial = self._trial
+            if trial is not None and served in (trial.served, self._current):
+                if served is trial.served:
+                    self._metrics.trial_posts.labels("failed").inc()
+                self._judge(trial, trial.failed(served))
+            return served is not self._current
+
     def replace(self, tagger: Tagger) -> None:
         """Serve another release from the next post on; it must be ready."""
-        arrived = Served(tagger, self._backbones.take(tagger))
+        self._put_in_place(Served(tagger, self._backbones.take(tagger)))
+
+    def promote(self) -> None:
+        """Serve the candidate from the next post on."""
+        if (candidate := self.candidate) is not None:
+            self.end_candidate(keep=True)
+            self._put_in_place(candidate)
+
+    def try_out(self, tagger: Tagger, salt: str) -> None:
+        """Begin with a candidate, in place of the one before.
+
+        Args:
+            tagger: the candidate, ready to serve.
+            salt: draws the keys that get it; the same in every worker.
+        """
+        self.end_candidate()
+        served = Served(tagger, self._backbones.take(tagger))
         with self._lock:
-            old, self._current = self._current, arrived
-            self._retired.append(old)
+            if self._settings.canary_share:
+                self._trial = Trial(served, salt, self._settings)
+            else:
+                self._shadow = Shadow(served, self._settings.shadow_share, self._metrics)
         self._show()
-        self._metrics.release_changes.inc()
-        _log.info("another release is served", release=arrived.name, before=old.name)
+        _log.info("a candidate is tried out", release=served.name, beside=self._current.name)
+
+    def end_candidate(self, *, keep: bool = False) -> None:
+        """Go on without a candidate.
+
+        Args:
+            keep: it goes on by other means.
+        """
+        with self._lock:
+            candidate, shadow = self.candidate, self._shadow
+            self._trial = self._shadow = None
+            if candidate is not None and not keep:
+                self._retired.append(candidate)
+        if shadow is not None:
+            shadow.close()
+        self._show()
+
+    def verdict(self) -> tuple[Served, Verdict] | None:
+        """A release whose trial has ended by its own doing, and why; each once."""
+        try:
+            return self._ended.get_nowait()
+        except Empty:
+            return None
 
     def clear_away(self) -> None:
         """Let go of releases whose last post is done; from the thread that replaces."""
@@ -77,6 +163,40 @@ class Serving:
         for served in done:
             self._backbones.leave(served.tagger)
 
+    def _put_in_place(self, arrived: Served) -> None:
+        with self._lock:
+            old, self._current = self._current, arrived
+            self._retired.append(old)
+            if self._trial is not None:
+                # What it is measured against is another one now.
+                self._trial = self._trial.begun_anew()
+        self._show()
+        self._metrics.release_changes.inc()
+        _log.info("another release is served", release=arrived.name, before=old.name)
+
+    def _judge(self, trial: Trial, verdict: Verdict | None) -> None:
+        """End a trial that has gone wrong; the caller holds the lock."""
+        if verdict is None:
+            return
+        self._trial = None
+        self._retired.append(trial.served)
+        self._metrics.trials_ended.labels(verdict.broken.value).inc()
+        self._metrics.candidate.info({})
+        self._ended.put((trial.served, verdict))
+        _log.warning(
+            "a release on trial left its bounds; the served one takes all posts again",
+            release=trial.served.name,
+            serves=self._current.name,
+            broken=verdict.broken.value,
+            reason=verdict.reason,
+        )
+
     def _show(self) -> None:
-        release = self._current.release
+        release, candidate = self._current.release, self.candidate
         self._metrics.release.info({"name": release.name, "version": release.version})
+        labels = (
+            {}
+            if candidate is None
+            else {"name": candidate.release.name, "version": candidate.release.version}
+        )
+        self._metrics.candidate.info(labels)

@@ -58,7 +58,7 @@ class Followed:
     def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
         self.metrics = Metrics()
         tagger = Tagger.load(settings.model.release, dtype="float32")
-        self.serving = Serving(tagger, settings.pictures, self.metrics)
+        self.serving = Serving(tagger, settings.pictures, settings.candidate, self.metrics)
         stack.enter_context(make_follower(settings, self.serving, self.metrics))
 
     def wait_for(self, release: str) -> None:
@@ -69,7 +69,7 @@ class Followed:
         """How often a release was refused for a reason."""
         return self.sample("releases_refused_total", reason=reason)
 
-    def sample(self, name: str, **labels: str) -> float:
+    def sample(self, name: str, /, **labels: str) -> float:
         """One of the metrics."""
         return self.metrics.registry.get_sample_value(f"rpbert_{name}", labels) or 0.0
 

@@ -265,7 +265,7 @@ def test_an_old_release_goes_once_its_last_post_is_done(publish: Publish, follow
     publish("1")
     followed = follow()
     tagger = weakref.ref(followed.serving.current.tagger)
-    under_way = followed.serving.take()
+    under_way = followed.serving.take(None)
     publish("2")
     followed.wait_for("tiny/2")
     gc.collect()
