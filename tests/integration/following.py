@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 from model.inference import Tagger
 from tests.pipeline import Pipeline
 from tests.workers.tagger.in_process import InProcess, settings_of
-from workers.settings import KafkaSettings
+from workers.settings import KafkaSettings, WorkerSettings
 
 TEXT = "Anita Borg speaks in Lisbon tonight"
 AUTHORS = 17
@@ -22,13 +22,20 @@ AUTHORS = 17
 NEVER = {"release_poll_seconds": 3_600}
 
 
-def following(pipeline: Pipeline, announcing: KafkaSettings, store: str, **changes: Any) -> InProcess:
-    """A worker in this process that follows the store's stable channel."""
+def following_settings(
+    pipeline: Pipeline, announcing: KafkaSettings, store: str, **changes: Any
+) -> WorkerSettings:
+    """Settings of a worker that follows the store's stable channel."""
     settings = settings_of(pipeline, **changes)
     kafka = settings.kafka.model_copy(update={"release_topic": announcing.release_topic})
     model = settings.model.model_copy(update={"release": f"{store}#stable", "dtype": "float32"})
-    settings = settings.model_copy(update={"kafka": kafka, "model": model})
-    return InProcess(settings, Tagger.load(f"{store}#stable", dtype="float32"))
+    return settings.model_copy(update={"kafka": kafka, "model": model})
+
+
+def following(pipeline: Pipeline, announcing: KafkaSettings, store: str, **changes: Any) -> InProcess:
+    """Such a worker, in this process."""
+    settings = following_settings(pipeline, announcing, store, **changes)
+    return InProcess(settings, Tagger.load(settings.model.release, dtype="float32"))
 
 
 @contextmanager

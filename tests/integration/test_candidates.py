@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
@@ -12,12 +13,12 @@ import torch
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
 from schemas import ReleaseMark
-from tests.integration.following import NEVER, following, steady_stream
+from tests.integration.following import AUTHORS, NEVER, following, following_settings, steady_stream
 from tests.model.tiny import tiny_config
 from tests.pipeline import Pipeline
 from tests.workers.releases.conftest import Publish, announced, announcing, publish, stores
 from tests.workers.tagger.in_process import InProcess, wait_until
-from tests.workers.tagger.serving.conftest import Variant, variant
+from tests.workers.tagger.serving.conftest import Followed, Variant, variant
 from workers.settings import KafkaSettings, StoreSettings
 
 __all__ = ["announcing", "publish", "stores", "variant"]
@@ -33,7 +34,7 @@ def blind(state: dict[str, torch.Tensor]) -> None:
     state["tagger.scores.bias"][tiny_config().tags.index("O")] += 1_000
 
 
-def candidate_of(worker: InProcess) -> str | None:
+def candidate_of(worker: InProcess | Followed) -> str | None:
     candidate = worker.serving.candidate
     return None if candidate is None else candidate.name
 
@@ -47,11 +48,11 @@ def test_a_candidate_that_finds_nothing_is_taken_back_by_the_workers_and_a_good_
 ) -> None:
     publish("1", announcing)
     trial = {"canary_share": 0.5, "canary_min_posts": 40}
+    settings = following_settings(pipeline, announcing, stores.store, refresh=NEVER, candidate=trial)
     worker = following(pipeline, announcing, stores.store, refresh=NEVER, candidate=trial)
-    workers = [worker]
     try:
         worker.wait_ready()
-        with steady_stream(pipeline) as written:
+        with steady_stream(pipeline) as written, ExitStack() as stack:
             publish(str(variant("2", blind)), announcing, channel="candidate")
             wait_until(
                 lambda: worker.sample("rpbert_trials_ended_total", reason="entities") == 1,
@@ -60,29 +61,19 @@ def test_a_candidate_that_finds_nothing_is_taken_back_by_the_workers_and_a_good_
             assert candidate_of(worker) is None
             wait_until(lambda: dict(announced(announcing)).get("tiny/2") is not None, "the others are told")
             # One that starts later knows, and doesn't try.
-            other = following(pipeline, announcing, stores.store, refresh=NEVER, candidate=trial)
-            workers.append(other)
-            wait_until(lambda: other.sample("rpbert_release_store_up") == 1, "it has looked")
+            other = Followed(settings, stack)
+            wait_until(lambda: other.sample("release_store_up") == 1, "it has looked")
             publish("3", announcing, channel="candidate")
-            for each in workers:
-                wait_until(lambda each=each: candidate_of(each) == "tiny/3", "the next one is tried")  # type: ignore[misc]
-            wait_until(
-                lambda: (
-                    sum(each.sample("rpbert_trial_posts_total", outcome="tagged") for each in workers) > 60
-                ),
-                "it gets posts",
-            )
-            assert other.sample("rpbert_trials_ended_total", reason="entities") == 0
-            enough = written()
-            wait_until(
-                lambda: sum(each.sample("rpbert_posts_tagged_total") for each in workers) >= enough,
-                "posts go on",
-            )
+            wait_until(lambda: candidate_of(worker) == "tiny/3", "the next one is tried")
+            wait_until(lambda: candidate_of(other) == "tiny/3", "the next one is tried by the other too")
+            assert other.candidates == ["tiny/3"]
+            enough = written() + 3 * AUTHORS
+            wait_until(lambda: worker.sample("rpbert_posts_tagged_total") >= enough, "posts go on")
         results = pipeline.results(written())
-        assert [each.failure for each in workers] == [None, None]
+        assert worker.failure is None
+        assert worker.sample("rpbert_trials_ended_total", reason="entities") == 1
     finally:
-        for each in workers:
-            each.close()
+        worker.close()
     mark = dict(announced(announcing))["tiny/2"]
     assert mark is not None
     assert (mark.mark, mark.channel) == (ReleaseMark.REFUSED, "candidate")
@@ -110,19 +101,23 @@ def test_a_candidate_in_the_shadow_is_compared_and_is_served_at_once_when_it_bec
     worker = following(pipeline, announcing, stores.store, refresh=NEVER, candidate={"shadow_share": 1.0})
     try:
         worker.wait_ready()
-        with steady_stream(pipeline):
+        with steady_stream(pipeline) as written:
             wait_until(
-                lambda: worker.sample("rpbert_shadow_posts_total", result="different") > 20, "compared"
+                lambda: worker.sample("rpbert_shadow_posts_total", result="different") > 20, "it is compared"
             )
             shadow = worker.serving.candidate
             assert worker.sample("rpbert_shadow_entities_total", found="candidate") == 0
             assert worker.sample("rpbert_shadow_entities_total", found="served") > 0
-            tagged = int(worker.sample("rpbert_posts_tagged_total"))
             publish("tiny/2", announcing)
             wait_until(lambda: worker.serving.current is shadow, "it is served, not loaded again")
             assert candidate_of(worker) is None
-        results = pipeline.results(tagged)
+            enough = written() + AUTHORS
+            wait_until(lambda: worker.sample("rpbert_posts_tagged_total") >= enough, "posts go on")
+        results = pipeline.results(written())
     finally:
         worker.close()
-    assert {result.release.version for _, result in results[:tagged]} == {"1"}
+    assert sorted(int(result.id) for _, result in results) == list(range(written()))
+    for number in range(pipeline.partitions):
+        versions = [result.release.version for _, result in results if result.source.partition == number]
+        assert versions == sorted(versions)
     assert ReleaseStore(stores.store).current("stable").release == ReleaseId("tiny", "2")

@@ -53,12 +53,25 @@ def variant(tiny_release: Path, tmp_path: Path) -> Variant:
 
 
 class Followed:
-    """A release in service whose channel is followed, without a worker around it."""
+    """A release in service whose channel is followed, without a worker around it.
+
+    Attributes:
+        candidates: all that were tried out.
+    """
 
     def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
         self.metrics = Metrics()
         tagger = Tagger.load(settings.model.release, dtype="float32")
         self.serving = Serving(tagger, settings.pictures, settings.candidate, self.metrics)
+        self.candidates: list[str] = []
+        try_out = self.serving.try_out
+
+        def noted(tagger: Tagger, salt: str) -> None:
+            self.candidates.append(f"{tagger.name}/{tagger.version}")
+            try_out(tagger, salt)
+
+        vars(self.serving)["try_out"] = noted
+        stack.callback(self.serving.close)
         stack.enter_context(make_follower(settings, self.serving, self.metrics))
 
     def wait_for(self, release: str) -> None:

@@ -58,7 +58,7 @@ def jobs(by: Served, count: int, text: str = "In Lisbon") -> list[Job]:
     return made
 
 
-def sample(serving: Serving, name: str, **labels: str) -> float:
+def sample(serving: Serving, name: str, /, **labels: str) -> float:
     return serving._metrics.registry.get_sample_value(f"rpbert_{name}", labels) or 0.0
 
 
