@@ -254,3 +254,53 @@ def test_a_relation_score_that_is_no_probability_fails_its_post(prepare: Any) ->
     assert done[0].failure is None
     assert done[1].failure is not None
     broken.engine.close()
+
+
+def test_a_batch_is_of_one_release_and_each_release_has_its_own_posts(prepare: Any) -> None:
+    class Noting(Faulty):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tagged: list[list[str]] = []
+
+        def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+            self.tagged.append([request.text.text for request in requests])
+            return super().tag(requests)
+
+    old, new = Noting(), Noting()
+    bench = Bench(old, BatchSettings(batch_posts=4, batch_wait_ms=200))
+    other = served(new)
+    for offset in range(10):
+        bench.engine.submit(job(bench.served if offset % 2 else other, prepare(f"post {offset}"), offset))
+    bench.collect(10)
+    bench.engine.close()
+    assert sorted(text for batch in old.tagged for text in batch) == [
+        f"post {number}" for number in (1, 3, 5, 7, 9)
+    ]
+    assert sorted(text for batch in new.tagged for text in batch) == [
+        f"post {number}" for number in (0, 2, 4, 6, 8)
+    ]
+
+
+def test_a_post_that_another_release_takes_over_is_neither_blamed_nor_finished(prepare: Any) -> None:
+    faulty, taken = Faulty(), SimpleQueue[Job]()
+    finished: SimpleQueue[Job] = SimpleQueue()
+
+    def failed(job: Job) -> bool:
+        taken.put(job)
+        return True
+
+    engine = Engine(
+        BatchSettings(batch_posts=2, batch_wait_ms=5_000),
+        finished=finished.put,
+        failed=failed,
+        metrics=Metrics(),
+    )
+    engine.start()
+    by = served(faulty)
+    engine.submit(job(by, prepare(POISON), 0))
+    engine.submit(job(by, prepare("well"), 1))
+    assert taken.get(timeout=20).source.offset == 0
+    assert finished.get(timeout=20).source.offset == 1
+    engine.close()
+    assert finished.empty()
+    assert faulty.warmed == 0

@@ -1,4 +1,5 @@
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from kafka.errors import (
@@ -10,11 +11,13 @@ from kafka.errors import (
 
 from workers.errors import SetupError
 from workers.kafka_clients import MemberReplaced
+from workers.metrics import Metrics
 from workers.outgoing import Outgoing
-from workers.settings import KafkaSettings, WorkerSettings
+from workers.settings import KafkaSettings, ModelSettings, WorkerSettings
 from workers.tagger import process
 from workers.tagger.engine import EngineSick
 from workers.tagger.publisher import PublisherLost, RecordTooLarge
+from workers.tagger.serving.serving import Serving
 
 SETTINGS = WorkerSettings(kafka=KafkaSettings(input_topic="posts.in"), group_id="the-group")
 
@@ -53,3 +56,18 @@ def test_each_end_of_a_worker_is_one_sentence(
         process.serve(SETTINGS)
     assert str(raised.value).endswith("what was not committed is read again")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("release", ["small", "/srv/releases#small/1.0.0"])
+@pytest.mark.parametrize("wanted", [{"canary_share": 0.1}, {"shadow_share": 1.0}])
+def test_a_candidate_needs_a_channel_that_is_followed(release: str, wanted: dict[str, float]) -> None:
+    settings = WorkerSettings.model_validate({"model": {"release": release}, "candidate": wanted})
+    with pytest.raises(SetupError, match=f"canary_share and shadow_share need .* --release {release} is not"):
+        process.make_follower(settings, cast("Serving", None), Metrics())
+
+
+def test_a_public_key_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text("no key")
+    settings = ModelSettings(release=f"{tmp_path}#stable", public_key=tmp_path / "key.pub")
+    with pytest.raises(SetupError, match=r"is not an Ed25519 public key.*--public-key"):
+        process.load_tagger(settings)

@@ -204,6 +204,33 @@ def test_a_backlog_is_held_at_the_limit_of_bytes(pipeline: Pipeline, tagger: Tag
     assert len(pipeline.results(40)) == 40
 
 
+class Candidate(Slow):
+    """A release under another name whose device is lost."""
+
+    version = "2"
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+
+def test_what_a_candidate_fails_on_is_done_by_the_served_release(
+    pipeline: Pipeline, tagger: Tagger, start: Start
+) -> None:
+    worker = start(candidate={"canary_share": 1.0}).wait_ready()
+    candidate: Any = Candidate(tagger)
+    worker.serving.try_out(candidate, "salt")
+    assert worker.serving.candidate is not None
+    pipeline.produce(posts(100))
+    results = pipeline.results(100)
+    assert sorted(int(result.id) for _, result in results) == list(range(100))
+    assert {result.release.version for _, result in results} == {tagger.version}
+    assert [record.offset for record, _ in results] == sorted(record.offset for record, _ in results)
+    assert pipeline.dead_letters(0) == []
+    wait_until(lambda: worker.serving.candidate is None, "the trial ends")
+    assert worker.sample("rpbert_trials_ended_total", reason="failures") == 1
+    assert worker.running
+
+
 def test_a_drain_s_budget_fits_the_session() -> None:
     with pytest.raises(ValueError, match="drain_timeout 20 s is more than two thirds"):
         WorkerSettings.model_validate({"session_timeout_ms": 20_000})

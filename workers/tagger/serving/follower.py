@@ -140,12 +140,12 @@ class Follower:
             self._serving.replace(tagger)
 
     def _try_out(self, entry: Entry | None) -> None:
+        under_way = entry is not None and self._is_candidate(entry)
+        self._note_verdict()
         if entry is None or str(entry.release) == self._serving.current.name or self._marked(entry):
             if self._serving.candidate is not None:
                 self._serving.end_candidate()
-        elif not self._is_candidate(entry) and (
-            (tagger := self._attempt(self._candidate, entry)) is not None
-        ):
+        elif not under_way and (tagger := self._attempt(self._candidate, entry)) is not None:
             self._tried = entry
             self._serving.try_out(tagger, salt=entry.manifest_sha256)
 
