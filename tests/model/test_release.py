@@ -125,7 +125,9 @@ def test_a_hub_name_is_fetched_with_the_files_of_a_release_only(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert load_release("owner/tiny").name == "tiny"
-    assert asked == ["owner/tiny", sorted(path.name for path in release_directory.iterdir())]
+    files = [path.name for path in release_directory.iterdir()]
+    # And golden posts, if it has any.
+    assert asked == ["owner/tiny", sorted([*files, "golden.jsonl"])]
 
 
 def test_a_hub_that_is_not_reached_is_said_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:

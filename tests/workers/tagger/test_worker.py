@@ -214,9 +214,11 @@ class Candidate(Slow):
 
 
 def test_what_a_candidate_fails_on_is_done_by_the_served_release(
-    pipeline: Pipeline, tagger: Tagger, start: Start
+    pipeline: Pipeline, tagger: Tagger, start: Start, tmp_path: Path
 ) -> None:
-    worker = start(candidate={"canary_share": 1.0}).wait_ready()
+    # The store shows nothing: the candidate comes from here.
+    model = {"release": f"{tmp_path}/store#stable"}
+    worker = start(candidate={"canary_share": 1.0}, model=model).wait_ready()
     candidate: Any = Candidate(tagger)
     worker.serving.try_out(candidate, "salt")
     assert worker.serving.candidate is not None

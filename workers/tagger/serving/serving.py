@@ -178,12 +178,12 @@ class Serving:
         """End a trial that has gone wrong; the caller holds the lock."""
         if verdict is None:
             return
-        # Before the candidate is gone: who sees that it is, finds the reason.
+        # The candidate goes last: who sees that it is gone, finds the reason.
         self._ended.put((trial.served, verdict))
-        self._trial = None
-        self._retired.append(trial.served)
         self._metrics.trials_ended.labels(verdict.broken.value).inc()
         self._metrics.candidate.info({})
+        self._retired.append(trial.served)
+        self._trial = None
         _log.warning(
             "a release on trial left its bounds; the served one takes all posts again",
             release=trial.served.name,
