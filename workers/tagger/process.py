@@ -21,7 +21,7 @@ from model.release import ReleaseError
 from schemas import ReleaseName
 from workers import kafka_clients, logs
 from workers.errors import SetupError
-from workers.kafka_clients import MemberReplaced
+from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
 from workers.settings import Delivery, ModelSettings, WorkerSettings
 from workers.tagger.engine import EngineSick

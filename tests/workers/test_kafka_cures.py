@@ -1,6 +1,6 @@
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -9,12 +9,9 @@ from kafka.admin import MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
 from tests.conftest import MakeTopics
-from workers import kafka_clients
+from workers import kafka_clients, kafka_cures
 from workers.local.kafka import KafkaCluster
 from workers.settings import KafkaSettings, WorkerSettings
-
-# Longer than any wait below.
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("attempt", range(4))
@@ -75,12 +72,21 @@ def group(kafka: KafkaCluster, make_topics: MakeTopics) -> Iterator[Group]:
 
 
 def poll_until(holds: Any, *consumers: KafkaConsumer) -> None:
-    # A join may be taken up only when the metadata is asked for anew, after five minutes at most.
-    deadline = monotonic() + 500
+    deadline = monotonic() + 60
     while not holds():
         assert monotonic() < deadline
         for consumer in consumers:
             consumer.poll(timeout_ms=20)
+
+
+def test_a_join_that_ends_between_two_polls_is_taken_up(group: Group) -> None:
+    consumer, _ = group.join()
+    deadline = monotonic() + 20
+    while not consumer.assignment() and monotonic() < deadline:
+        consumer.poll(timeout_ms=1)
+        sleep(0.2)
+    assert len(consumer.assignment()) == 2
+    assert consumer.group_metadata().generation_id == 1
 
 
 def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
@@ -130,5 +136,5 @@ def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> Non
     poll_until(lambda: len(first.assignment()) == 2, first)
     second, _ = group.join("pod-0")
     poll_until(lambda: len(second.assignment()) == 2, second)
-    with pytest.raises(kafka_clients.MemberReplaced):
+    with pytest.raises(kafka_cures.MemberReplaced):
         poll_until(lambda: False, first, second)
