@@ -21,6 +21,8 @@ from workers.settings import Delivery, KafkaSettings, WorkerSettings
 # Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
 _MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _BOOTSTRAP_MS: Final = 10_000
+# Members learn of a rebalance by it, and until they do, partitions that move stand still.
+_HEARTBEAT_MS: Final = 1_000
 _FOR_EVER_MS: Final = 2**31 - 1
 # The results that a commit has for one partition: they go in one request, since only one is under way.
 _BATCH_BYTES: Final = 128 * 1024
@@ -43,7 +45,7 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
         group_id=settings.group_id,
         group_instance_id=settings.group_instance_id,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=min(3_000, settings.session_timeout_ms // 3),
+        heartbeat_interval_ms=_HEARTBEAT_MS,
         enable_auto_commit=False,
         auto_offset_reset=settings.auto_offset_reset,
         isolation_level="read_committed",

@@ -18,11 +18,12 @@ class MemberReplaced(Exception):
 
 
 def cure_consumer(consumer: KafkaConsumer) -> None:
-    """Make a member of a group finish its joins, give up what it lost, and end when it is replaced."""
+    """Make a member of a group finish its joins, give up what it lost, end when it is replaced, and leave."""
     _finish_what_it_joins(consumer)
     _take_up_what_was_joined(consumer)
     _lose_what_it_lost(consumer)
     _end_when_replaced(consumer)
+    _leave_when_closed(consumer)
 
 
 def cure_producer(producer: KafkaProducer) -> None:
@@ -106,6 +107,16 @@ def _end_when_replaced(consumer: KafkaConsumer) -> None:
             raise MemberReplaced from error
 
     coordinator._send_heartbeat_request = send_heartbeat
+
+
+def _leave_when_closed(consumer: KafkaConsumer) -> None:
+    """Make a static member say that it goes, as a dynamic one does.
+
+    By KIP-345 a static member keeps its partitions until it comes back or its session ends. A worker that is
+    told to end takes longer to come back than a rebalance does, and a Deployment's next pod has another name.
+    One that crashed still finds its place kept.
+    """
+    consumer._coordinator.is_dynamic_member = lambda: True
 
 
 def _keep_what_it_asks(producer: KafkaProducer) -> None:

@@ -52,6 +52,7 @@ class Group:
     def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
         self._settings, self._stack = settings, stack
         self.topic = settings.kafka.input_topic
+        self.session_seconds = settings.session_timeout_ms / 1_000
 
     def join(self, name: str | None = None) -> tuple[KafkaConsumer, Noted]:
         named = self._settings.model_copy(update={"group_instance_id": name})
@@ -119,16 +120,26 @@ def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
     poll_until(lambda: [consumer.position(each) for each in partitions] == [7, 7], consumer)
 
 
-def test_a_static_member_that_starts_again_in_time_disturbs_nobody(group: Group) -> None:
+def test_a_static_member_that_crashed_and_starts_again_in_time_disturbs_nobody(group: Group) -> None:
     first, _ = group.join("pod-0")
     second, noted = group.join("pod-1")
     poll_until(lambda: {len(first.assignment()), len(second.assignment())} == {1}, first, second)
     held, told = first.assignment(), list(noted.told)
-    first.close()
     again, _ = group.join("pod-0")
     poll_until(lambda: again.assignment() == held, again, second)
     assert noted.told == told
     assert len(second.assignment()) == 1
+
+
+def test_a_static_member_that_is_told_to_end_leaves_its_partitions_to_others(group: Group) -> None:
+    first, _ = group.join("pod-0")
+    second, _ = group.join("pod-1")
+    poll_until(lambda: {len(first.assignment()), len(second.assignment())} == {1}, first, second)
+    first.close(timeout_ms=5_000)
+    until = monotonic() + group.session_seconds / 2
+    while len(second.assignment()) < 2:
+        assert monotonic() < until
+        second.poll(timeout_ms=20)
 
 
 def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> None:
