@@ -227,7 +227,7 @@ def main(
     work: Path,
     output: Path = RESULTS,
     seeds: tuple[int, ...] = (1, 2, 3),
-    epochs: int = 4,
+    epochs: int = 3,
     initial_release: str | None = None,
 ) -> None:
     """Write the set, train and measure every variant, and write `ambiguity.json` and `ambiguity.md`.
