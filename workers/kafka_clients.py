@@ -10,16 +10,19 @@ from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 from kafka.structs import MemberState
 
 from workers.errors import SetupError
+from workers.kafka_cures import cure_consumer, cure_producer
 from workers.kafka_records import read_every_record
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
 
 # Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
 _MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _BOOTSTRAP_MS: Final = 10_000
+# Members learn of a rebalance by it, and until they do, partitions that move stand still.
+_HEARTBEAT_MS: Final = 1_000
 _FOR_EVER_MS: Final = 2**31 - 1
 # The results that a commit has for one partition: they go in one request, since only one is under way.
 _BATCH_BYTES: Final = 128 * 1024
@@ -27,10 +30,6 @@ _BATCH_BYTES: Final = 128 * 1024
 _IN_FLIGHT_IN_ORDER: Final = 1
 
 _Client = TypeVar("_Client")
-
-
-class MemberReplaced(Exception):
-    """Another process has joined the group under this one's group instance id."""
 
 
 def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
@@ -46,15 +45,13 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
         group_id=settings.group_id,
         group_instance_id=settings.group_instance_id,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=min(3_000, settings.session_timeout_ms // 3),
+        heartbeat_interval_ms=_HEARTBEAT_MS,
         enable_auto_commit=False,
         auto_offset_reset=settings.auto_offset_reset,
         isolation_level="read_committed",
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )
-    _finish_what_it_joins(consumer)
-    _lose_what_it_lost(consumer)
-    _end_when_replaced(consumer)
+    cure_consumer(consumer)
     return consumer
 
 
@@ -92,7 +89,9 @@ def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool 
             # The next transaction waits this long while the broker still writes the last one's markers.
             "retry_backoff_ms": 5,
         }
-    return _in_one_piece(_connected(settings.kafka, KafkaProducer, **options))
+    producer = _connected(settings.kafka, KafkaProducer, **options)
+    cure_producer(producer)
+    return producer
 
 
 def replaying_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -129,7 +128,8 @@ def _producer_of_a_command(settings: KafkaSettings, transactional_id: str) -> Ka
         transaction_timeout_ms=15_000,
         retry_backoff_ms=5,
     )
-    return _in_one_piece(producer)
+    cure_producer(producer)
+    return producer
 
 
 def plain_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -193,93 +193,6 @@ def told_by_us() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def _finish_what_it_joins(consumer: KafkaConsumer) -> None:
-    """Make a consumer come back to a join that outlasted a `poll`.
-
-    A join that was caused by new metadata (at the very start, or when a topic gets more partitions) stops
-    being asked for in the middle, once the leader has noted the metadata. kafka-python 3.0.12 then never
-    takes up its result when the poll's time ran out before: the member stays without partitions and
-    without heartbeats, for ever. At 20 ms a poll that happened to one start in 25.
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
-    needed = coordinator.need_rejoin
-    coordinator.need_rejoin = lambda: coordinator.rejoining or needed()
-
-
-def _in_one_piece(producer: KafkaProducer) -> KafkaProducer:
-    """Make a producer end a transaction whole, or fail."""
-    _keep_what_it_asks(producer)
-    _fail_rather_than_begin_anew(producer)
-    return producer
-
-
-def _fail_rather_than_begin_anew(producer: KafkaProducer) -> None:
-    """Make a producer whose batches have lost their order fail for good.
-
-    kafka-python 3.0.12 asks for a new epoch instead (KIP-360), also in mid-transaction: what it had sent is
-    aborted by the broker, some of what it had not is forgotten, and the rest may be committed.
-    """
-    manager = producer._transaction_manager  # noqa: SLF001 - no public way leads there
-    if manager is not None and manager.is_transactional():
-        manager._supports_epoch_bump = lambda: False  # noqa: SLF001
-
-
-def _keep_what_it_asks(producer: KafkaProducer) -> None:
-    """Make a producer send a transaction's request again when its coordinator's broker has died.
-
-    kafka-python 3.0.12 takes the request from its queue and asks for a connection. Where that raises, because
-    the broker is away, the request is forgotten and whoever waits for its answer waits for ever. Told that
-    the node is not ready, by the return value that the caller looks at, it asks where the coordinator has
-    moved and sends the request there.
-    """
-    client = producer._sender._client  # noqa: SLF001 - no public way leads there
-    await_ready = client.await_ready
-
-    def is_ready(node_id: int | str, timeout_ms: float) -> bool:
-        try:
-            return bool(await_ready(node_id, timeout_ms=timeout_ms))
-        except KafkaError:
-            return False
-
-    client.await_ready = is_ready
-
-
-def _lose_what_it_lost(consumer: KafkaConsumer) -> None:
-    """Make a consumer that is put out while it rejoins give up its partitions.
-
-    kafka-python 3.0.12 asks once, as a rejoin begins, whether the membership is lost. A member that is put
-    out later (frozen, or cut off, with its request to join under way) came back under a new id with its old
-    partitions and positions, although another had read on from there: posts came out twice. Java's client
-    had the same fault (KAFKA-12983).
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
-    reset = coordinator.reset_generation
-
-    def reset_and_ask_again(*args: Any, **kwargs: Any) -> None:
-        reset(*args, **kwargs)
-        coordinator.rejoining = False
-
-    coordinator.reset_generation = reset_and_ask_again
-
-
-def _end_when_replaced(consumer: KafkaConsumer) -> None:
-    """Make a static member's `poll` raise when another has taken its place (KIP-345).
-
-    kafka-python 3.0.12 only stops its heartbeats then, and reads on.
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001 - no public way leads there
-    send = coordinator._send_heartbeat_request  # noqa: SLF001
-
-    async def send_heartbeat() -> None:
-        try:
-            await send()
-        except FencedInstanceIdError as error:
-            # No KafkaError: of those the loop of heartbeats makes nothing.
-            raise MemberReplaced from error
-
-    coordinator._send_heartbeat_request = send_heartbeat  # noqa: SLF001
 
 
 def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:

@@ -320,7 +320,9 @@ class WorkerSettings(_Settings):
     candidate: CandidateSettings = CandidateSettings()
     group_id: str = Field("rpbert-tagger", min_length=1, description="Consumer group shared by the workers.")
     group_instance_id: str | None = Field(
-        None, description="Static member name, such as the pod's; unset for a dynamic member (KIP-345)."
+        None,
+        description="Static member name, such as the pod's: a worker that crashed and is back in time keeps "
+        "its partitions (KIP-345); unset for a dynamic member.",
     )
     auto_offset_reset: Literal["earliest", "latest"] = Field(
         "earliest",
@@ -366,7 +368,7 @@ class WorkerSettings(_Settings):
 
     @model_validator(mode="after")
     def _drains_within_the_session(self) -> WorkerSettings:
-        # Heartbeats come three times a session, the last one up to a third of it before the drain began.
+        # The last heartbeat may have been a while before the drain began.
         if self.drain_timeout * 1_000 > self.session_timeout_ms * 2 / 3:
             raise ValueError(
                 f"drain_timeout {self.drain_timeout:g} s is more than two thirds of session_timeout_ms "

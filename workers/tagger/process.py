@@ -24,7 +24,7 @@ from model.store.reference import Reference, is_reference
 from model.store.store import ReleaseStore
 from workers import kafka_clients, logs
 from workers.errors import SetupError
-from workers.kafka_clients import MemberReplaced
+from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
 from workers.settings import Delivery, ModelSettings, WorkerSettings
 from workers.tagger.engine import EngineSick

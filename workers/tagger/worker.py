@@ -106,7 +106,7 @@ class Worker:
             workers.tagger.publisher.PublisherLost: another worker has taken this one's place.
             workers.tagger.publisher.RecordTooLarge: not even the smallest dead letter is taken.
             workers.tagger.engine.EngineSick: the model fails whatever the post.
-            workers.kafka_clients.MemberReplaced: another worker has this one's group instance id.
+            workers.kafka_cures.MemberReplaced: another worker has this one's group instance id.
             kafka.errors.KafkaError: Kafka refuses something, or a listener has raised one of these.
         """
         self._serving.start()

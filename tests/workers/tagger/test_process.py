@@ -10,7 +10,7 @@ from kafka.errors import (
 )
 
 from workers.errors import SetupError
-from workers.kafka_clients import MemberReplaced
+from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
 from workers.outgoing import Outgoing
 from workers.settings import KafkaSettings, ModelSettings, WorkerSettings

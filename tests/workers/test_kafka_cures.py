@@ -1,6 +1,6 @@
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -9,12 +9,9 @@ from kafka.admin import MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
 from tests.conftest import MakeTopics
-from workers import kafka_clients
+from workers import kafka_clients, kafka_cures
 from workers.local.kafka import KafkaCluster
 from workers.settings import KafkaSettings, WorkerSettings
-
-# Longer than any wait below.
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("attempt", range(4))
@@ -55,6 +52,7 @@ class Group:
     def __init__(self, settings: WorkerSettings, stack: ExitStack) -> None:
         self._settings, self._stack = settings, stack
         self.topic = settings.kafka.input_topic
+        self.session_seconds = settings.session_timeout_ms / 1_000
 
     def join(self, name: str | None = None) -> tuple[KafkaConsumer, Noted]:
         named = self._settings.model_copy(update={"group_instance_id": name})
@@ -75,12 +73,21 @@ def group(kafka: KafkaCluster, make_topics: MakeTopics) -> Iterator[Group]:
 
 
 def poll_until(holds: Any, *consumers: KafkaConsumer) -> None:
-    # A join may be taken up only when the metadata is asked for anew, after five minutes at most.
-    deadline = monotonic() + 500
+    deadline = monotonic() + 60
     while not holds():
         assert monotonic() < deadline
         for consumer in consumers:
             consumer.poll(timeout_ms=20)
+
+
+def test_a_join_that_ends_between_two_polls_is_taken_up(group: Group) -> None:
+    consumer, _ = group.join()
+    deadline = monotonic() + 20
+    while not consumer.assignment() and monotonic() < deadline:
+        consumer.poll(timeout_ms=1)
+        sleep(0.2)
+    assert len(consumer.assignment()) == 2
+    assert consumer.group_metadata().generation_id == 1
 
 
 def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
@@ -113,16 +120,26 @@ def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
     poll_until(lambda: [consumer.position(each) for each in partitions] == [7, 7], consumer)
 
 
-def test_a_static_member_that_starts_again_in_time_disturbs_nobody(group: Group) -> None:
+def test_a_static_member_that_crashed_and_starts_again_in_time_disturbs_nobody(group: Group) -> None:
     first, _ = group.join("pod-0")
     second, noted = group.join("pod-1")
     poll_until(lambda: {len(first.assignment()), len(second.assignment())} == {1}, first, second)
     held, told = first.assignment(), list(noted.told)
-    first.close()
     again, _ = group.join("pod-0")
     poll_until(lambda: again.assignment() == held, again, second)
     assert noted.told == told
     assert len(second.assignment()) == 1
+
+
+def test_a_static_member_that_is_told_to_end_leaves_its_partitions_to_others(group: Group) -> None:
+    first, _ = group.join("pod-0")
+    second, _ = group.join("pod-1")
+    poll_until(lambda: {len(first.assignment()), len(second.assignment())} == {1}, first, second)
+    first.close(timeout_ms=5_000)
+    until = monotonic() + group.session_seconds / 2
+    while len(second.assignment()) < 2:
+        assert monotonic() < until
+        second.poll(timeout_ms=20)
 
 
 def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> None:
@@ -130,5 +147,5 @@ def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> Non
     poll_until(lambda: len(first.assignment()) == 2, first)
     second, _ = group.join("pod-0")
     poll_until(lambda: len(second.assignment()) == 2, second)
-    with pytest.raises(kafka_clients.MemberReplaced):
+    with pytest.raises(kafka_cures.MemberReplaced):
         poll_until(lambda: False, first, second)
