@@ -128,6 +128,13 @@ async def test_features_belong_to_their_backbone(opened: Any, store: redis.Redis
         assert await cache.features(CONTENT) is None
 
 
+async def test_who_is_at_a_picture_for_another_backbone_is_of_no_use(opened: Any, store: redis.Redis) -> None:
+    async with opened() as cache, opened(backbone="another") as other, opened() as late:
+        assert await cache.take(CONTENT)
+        assert await other.take(CONTENT)
+        assert not await late.take(CONTENT)
+
+
 async def test_a_picture_under_two_urls_is_stored_once(opened: Any, store: redis.Redis, count: Count) -> None:
     async with opened() as cache:
         await keep(cache, store)
