@@ -221,17 +221,22 @@ async def test_no_lease_outlives_what_it_was_taken_for(
     monkeypatch.setattr(leases_module, "_PROLONG_SECONDS", 0.2)
     urls = [picture_host.add(name, jpeg) for name in ("a.jpg", "b.jpg")]
     broken, gone = picture_host.add("c.jpg", jpeg[:300]), picture_host.url_of("d.jpg")
-    async with working() as (loader, _):
-        (picture,) = await loader.load(urls[:1])
-        describe(loader, picture)
-        del picture
-        known, *failed = await loader.load([urls[1], broken, gone])
-        assert known.features is not None
-        assert [entry.status for entry in failed] == ["broken", "http_error"]
+
+    async def none_is_left() -> None:
         with redis.Redis.from_url(valkey.url) as store:
             async with asyncio.timeout(30):
                 while list(store.scan_iter("rpbert:flight:*")):  # noqa: ASYNC110 - Redis's own clock
                     await asyncio.sleep(0.05)
+
+    async with working() as (loader, _):
+        (picture,) = await loader.load(urls[:1])
+        describe(loader, picture)
+        del picture
+        await none_is_left()
+        known, *failed = await loader.load([urls[1], broken, gone])
+        assert known.features is not None
+        assert [entry.status for entry in failed] == ["broken", "http_error"]
+        await none_is_left()
 
 
 HOLDER = """
