@@ -11,9 +11,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def named() -> set[str]:
-    """Those in code marks, without labels and without a histogram's own endings."""
     texts = (page.read_text("utf-8") for page in DOCS.rglob("*.md"))
-    return {name for text in texts for name in re.findall(r"`(rpbert_[a-z_]+)", text)}
+    return {name for text in texts for name in re.findall(r"\brpbert_[a-z_]+(?![a-z_.])", text)}
 
 
 def exposed() -> set[str]:
