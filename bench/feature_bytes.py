@@ -7,19 +7,17 @@ Each picture is tagged with its own caption, from the features as computed and f
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from statistics import fmean, median
 from time import perf_counter
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import numpy as np
 import zstandard
 from cyclopts import App
-from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 
+from bench.figures import RESULTS, Figure, Figures, Key
 from model.data.captioned import read_captioned_pictures
 from model.inference import Tagger, Tagging, TagRequest
 from model.pictures import PictureError, decode
@@ -27,69 +25,11 @@ from workers.local.samples import picture_bytes, sample_posts
 from workers.tagger.pictures.picture import Features
 from workers.tagger.pictures.values import pack_features, unpack_features
 
-RESULTS: Final = Path(__file__).parent / "results"
-
 _BATCH: Final = 16
 _BLOCK: Final = 32
 _LARGEST_CODE: Final = 127
 
-console = Console(highlight=False)
-
 Post = tuple[str, bytes]
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-
-
-class Way(BaseModel):
-    """What one way gives.
-
-    Attributes:
-        name: What is kept.
-        mean_bytes: Of a picture.
-        most_bytes: Of the largest.
-        same_tags: Share of the posts whose entities have the same spans and types.
-        relation_difference: The largest, of relation scores.
-        pack_us: Microseconds to pack one, median.
-        unpack_us: Microseconds to unpack one, median.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    mean_bytes: float
-    most_bytes: int
-    same_tags: float
-    relation_difference: float
-    pack_us: float
-    unpack_us: float
-
-    def row(self) -> str:
-        """A row of the table."""
-        return (
-            f"| {self.name} | {self.mean_bytes:,.0f} | {self.most_bytes:,} | {100 * self.same_tags:.2f} % | "
-            f"{self.relation_difference:.4f} | {self.pack_us:,.0f} | {self.unpack_us:,.0f} |"
-        )
-
-
-class Comparison(BaseModel):
-    """All ways on the same posts."""
-
-    model_config = ConfigDict(frozen=True)
-
-    release: str
-    dtype: str
-    posts: int
-    ways: list[Way]
-
-    def table(self) -> str:
-        """A row a way."""
-        head = (
-            "| kept | bytes, mean | bytes, most | same tags | relation, largest difference | µs to pack "
-            "| µs to unpack |"
-        )
-        rows = [head, "|---|---|---|---|---|---|---|", *(way.row() for way in self.ways)]
-        source = f"\n{self.posts} posts, release `{self.release}`, {self.dtype}.\n"
-        return "\n".join(rows) + "\n" + source
 
 
 def _plain(features: Features) -> bytes:
@@ -134,7 +74,7 @@ _WAYS: Final[Sequence[tuple[str, Callable[[Features], bytes], _Unpack]]] = (
 )
 
 
-def compare(tagger: Tagger, posts: Sequence[Post]) -> Comparison:
+def compare(tagger: Tagger, posts: Sequence[Post]) -> list[Figure]:
     """Keep and tag the posts in each way; those whose picture can't be decoded are left out."""
     texts, pixels = [], []
     for text, body in posts:
@@ -146,35 +86,37 @@ def compare(tagger: Tagger, posts: Sequence[Post]) -> Comparison:
     batches = (pixels[first : first + _BATCH] for first in range(0, len(pixels), _BATCH))
     features = [each for batch in batches for each in tagger.describe(np.stack(batch))]
     computed = _tag(tagger, texts, features)
-    ways = []
-    for name, pack, unpack in _WAYS:
-        shape = features[0].shape[0], features[0].shape[1]
-        packed, pack_us = _timed(pack, features)
-        back, unpack_us = _timed(partial(unpack, shape=shape), packed)
-        exact = all(np.array_equal(a, b) for a, b in zip(features, back, strict=True))
-        taggings = computed if exact else _tag(tagger, texts, back)
+    figures, back = _keep(features)
+    for name, kept in back.items():
+        exact = all(np.array_equal(a, b) for a, b in zip(features, kept, strict=True))
+        taggings = computed if exact else _tag(tagger, texts, kept)
         pairs = list(zip(computed, taggings, strict=True))
-        ways.append(
-            Way(
-                name=name + (", bit for bit" if exact else ""),
-                mean_bytes=fmean(map(len, packed)),
-                most_bytes=max(map(len, packed)),
-                same_tags=fmean(_spans(before) == _spans(after) for before, after in pairs),
-                relation_difference=max(abs(a.relevance[0] - b.relevance[0]) for a, b in pairs),
-                pack_us=pack_us,
-                unpack_us=unpack_us,
-            )
-        )
-    return Comparison(release=tagger.name, dtype=tagger.dtype, posts=len(texts), ways=ways)
+        same = [100.0 * (_spans(before) == _spans(after)) for before, after in pairs]
+        moved = [abs(before.relevance[0] - after.relevance[0]) for before, after in pairs]
+        bits = [100.0 * np.array_equal(a, b) for a, b in zip(features, kept, strict=True)]
+        figures += [
+            Figure.of((f"{name}: came back bit for bit", "%"), bits),
+            Figure.of((f"{name}: same tags", "% of posts"), same),
+            Figure.of((f"{name}: relation score moved by", "probability"), moved),
+        ]
+    return figures
 
 
-def _timed(function: Callable[[_T], _R], arguments: Sequence[_T]) -> tuple[list[_R], float]:
-    results, seconds = [], []
-    for argument in arguments:
-        began = perf_counter()
-        results.append(function(argument))
-        seconds.append(perf_counter() - began)
-    return results, median(seconds) * 1e6
+def _keep(features: Sequence[Features]) -> tuple[list[Figure], dict[str, list[Features]]]:
+    """Bytes and time of each way, picture by picture in turns, and what each gives back."""
+    shape = features[0].shape[0], features[0].shape[1]
+    values: dict[Key, list[float]] = defaultdict(list)
+    back: dict[str, list[Features]] = defaultdict(list)
+    for each in features:
+        for name, pack, unpack in _WAYS:
+            began = perf_counter()
+            packed = pack(each)
+            between = perf_counter()
+            back[name].append(unpack(packed, shape))
+            values[name, "bytes a picture"].append(len(packed))
+            values[f"{name}: pack", "µs a picture"].append((between - began) * 1e6)
+            values[f"{name}: unpack", "µs a picture"].append((perf_counter() - between) * 1e6)
+    return [Figure.of(key, measured) for key, measured in values.items()], back
 
 
 def _tag(tagger: Tagger, texts: Sequence[str], features: Sequence[Features]) -> list[Tagging]:
@@ -212,7 +154,7 @@ def main(
     release: str = "small",
     output: Path = RESULTS,
 ) -> None:
-    """Write `feature-bytes.json` and `feature-bytes.md`.
+    """Write `feature_bytes.json` and `feature_bytes.md`.
 
     Args:
         captioned_pictures: directory of PNG files with captions, beside the sample posts.
@@ -224,11 +166,17 @@ def main(
     if captioned_pictures is not None:
         stamps = read_captioned_pictures(captioned_pictures)[::every]
         posts += [(stamp.caption, stamp.path.read_bytes()) for stamp in stamps]
-    comparison = compare(Tagger.load(release), posts)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "feature-bytes.json").write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (output / "feature-bytes.md").write_text(comparison.table(), encoding="utf-8")
-    console.print(comparison.table(), markup=False, soft_wrap=True)
+    began = perf_counter()
+    tagger = Tagger.load(release)
+    figures = compare(tagger, posts)
+    Figures(
+        bench="feature_bytes",
+        release=tagger.name,
+        dtype=tagger.dtype,
+        settings={"pictures": figures[0].count, "every": every},
+        figures=figures,
+        seconds=perf_counter() - began,
+    ).write(output)
 
 
 if __name__ == "__main__":

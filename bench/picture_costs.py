@@ -1,93 +1,50 @@
-"""What pictures cost: each stage alone, the hit path, and streams of posts with more and more reposts.
+"""What pictures cost, stage by stage.
 
-Everything is on this machine: the pictures come over loopback HTTP, features go to a Valkey of its own. The
-pictures are the sample pictures, each cut and mirrored anew by a seed, so that no two are alike.
+Everything is on this machine: the pictures come over loopback HTTP, features go to a Valkey of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from itertools import cycle
-from queue import SimpleQueue
-from statistics import fmean, median
-from threading import BoundedSemaphore
+from threading import Event, Thread
 from time import perf_counter
 from typing import Final
 
 import numpy as np
 import redis
 from aiohttp.resolver import ThreadedResolver
-from PIL import Image, ImageOps
-from pydantic import BaseModel, ConfigDict, IPvAnyNetwork, TypeAdapter
-from rich.console import Console
+from pydantic import IPvAnyNetwork, TypeAdapter
 from yarl import URL
 
+from bench.figures import Figure, Figures, Key, Run, in_turns
+from bench.picture_bodies import FORMATS, distinct_pictures, encoded
+from bench.picture_streams import posts_a_second, reposted
 from model.inference import Tagger
 from model.pictures import decode
-from model.training.report import Environment
-from schemas import Source
 from workers.local.picture_host import PictureHost
-from workers.local.samples import picture_bytes, picture_names, sample_posts
 from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
-from workers.settings import BatchSettings, PictureSettings
-from workers.tagger.engine import Engine
-from workers.tagger.job import Job
+from workers.settings import PictureSettings
 from workers.tagger.pictures.answer import Validators
 from workers.tagger.pictures.cache import FeatureCache
 from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
-from workers.tagger.pictures.picture import Features, Picture
-from workers.tagger.pictures.service import PictureService
-from workers.tagger.pictures.values import pack_features
-from workers.tagger.serving.served import Served
+from workers.tagger.pictures.picture import Features
+from workers.tagger.pictures.values import pack_features, unpack_features
 
 _LOOPBACK: Final = TypeAdapter(IPvAnyNetwork).validate_python("127.0.0.0/8")
-_SIDE: Final = 480
-_MARGIN: Final = 40
-_BACKBONE_BATCH: Final = 16
-_IN_FLIGHT: Final = 64
+_BATCH: Final = 16
+# More would have to wait than the cache lets wait.
+_WRITES: Final = 64
 _SHARES: Final = (0, 30, 60, 90)
-
-console = Console(highlight=False)
-
-
-class Measured(BaseModel):
-    """One figure, of several runs after one that isn't counted."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    unit: str
-    runs: list[float]
-
-    def row(self) -> str:
-        """A row of the table."""
-        low, middle, high = min(self.runs), median(self.runs), max(self.runs)
-        return f"| {self.name} | {middle:,.0f} | {low:,.0f} to {high:,.0f} | {self.unit} |"
-
-
-class Figures(BaseModel):
-    """Everything measured, and where."""
-
-    model_config = ConfigDict(frozen=True)
-
-    pictures: int
-    seed: int
-    feature_bytes: float
-    measured: list[Measured]
-    environment: Environment
-
-    def table(self) -> str:
-        """A row a figure."""
-        head = ["| | median | lowest to highest | |", "|---|---|---|---|"]
-        size = f"| a picture's features in Redis | {self.feature_bytes:,.0f} | | bytes |"
-        return "\n".join([*head, *(each.row() for each in self.measured), size]) + "\n"
+_KEY: Final = b"key"
+_A_SECOND: Final = "pictures/s"
+_JPEG: Final = "JPEG"
 
 
 class Bench:
@@ -96,24 +53,54 @@ class Bench:
     def __init__(
         self, tagger: Tagger, host: PictureHost, valkey: ValkeyServer, count: int, seed: int
     ) -> None:
-        self.tagger: Final = tagger
-        self.redis_url: Final = valkey.url
-        self.bodies: Final = list(_distinct_pictures(count, seed))
-        self.urls: Final = [host.add(f"{number}.jpg", body) for number, body in enumerate(self.bodies)]
-        self.pixels: Final = np.stack([decode(body) for body in self.bodies[:_BACKBONE_BATCH]])
-        self.features: Final[list[Features]] = list(tagger.describe(self.pixels))
+        self._tagger: Final = tagger
+        self._redis_url: Final = valkey.url
         self._seed: Final = seed
+        pictures = distinct_pictures(count, seed)
+        self._bodies: Final = {form: [encoded(picture, form) for picture in pictures] for form in FORMATS}
+        jpegs = self._bodies[_JPEG]
+        self._urls: Final = [host.add(f"{number}.jpg", body) for number, body in enumerate(jpegs)]
+        pixels = [decode(body) for body in jpegs]
+        self._batch: Final = np.stack(pixels[:_BATCH])
+        self._features: Final[list[Features]] = [
+            features
+            for first in range(0, count, _BATCH)
+            for features in tagger.describe(np.stack(pixels[first : first + _BATCH]))
+        ]
 
-    def settings(self, **changes: object) -> PictureSettings:
-        """Of a worker on this machine; the cache is empty when a run begins."""
-        values = {"redis_url": self.redis_url, "allow_network": (_LOOPBACK,), "cache_timeout": 5.0, **changes}
+    def runs(self) -> list[Run]:
+        """All there is to measure."""
+        return [
+            self._fetch,
+            *(partial(self._decode, form) for form in FORMATS),
+            self._one_by_one,
+            self._in_processes,
+            self._in_threads,
+            self._backbone,
+            self._values,
+            self._write_and_read,
+            partial(self._hit, "Redis", local_cache_mb=0),
+            partial(self._hit, "own memory", local_cache_mb=256),
+            *(partial(self._stream, percent) for percent in _SHARES),
+        ]
+
+    def sizes(self) -> Figure:
+        """Bytes of each picture's features."""
+        sizes = [len(pack_features(_KEY, features)) for features in self._features]
+        return Figure.of(("features of a picture in Redis", "bytes"), sizes)
+
+    def _settings(self, **changes: object) -> PictureSettings:
+        values = {
+            "redis_url": self._redis_url,
+            "allow_network": (_LOOPBACK,),
+            "cache_timeout": 5.0,
+            **changes,
+        }
         return PictureSettings.model_validate(values)
 
-    def fetch(self) -> float:
-        """Pictures a second over loopback HTTP, eight at a time."""
-
+    def _fetch(self) -> Mapping[Key, float]:
         async def run() -> float:
-            settings, metrics = self.settings(), Metrics()
+            settings, metrics = self._settings(), Metrics()
             async with Fetcher(settings, Guard(settings, metrics), ThreadedResolver(), metrics) as fetcher:
                 turns = asyncio.Semaphore(settings.fetch_per_host)
 
@@ -121,121 +108,133 @@ class Bench:
                     async with turns:
                         await fetcher.fetch(URL(url))
 
-                return await _rate([partial(one, url) for url in self.urls])
+                return await _rate([partial(one, url) for url in self._urls])
 
-        return asyncio.run(run())
+        return {("fetch, loopback HTTP", _A_SECOND): asyncio.run(run())}
 
-    def decode(self) -> float:
-        """Pictures a second, in the worker's decoding processes."""
+    def _decode(self, form: str) -> Mapping[Key, float]:
+        return {(f"decode, {form}", _A_SECOND): asyncio.run(self._decoding(self._bodies[form]))}
 
+    def _in_processes(self) -> Mapping[Key, float]:
+        """Decoding in the worker's processes while the backbone is at work."""
+        with self._backbone_at_work() as described:
+            decoded = asyncio.run(self._decoding(self._bodies[_JPEG]))
+        return {
+            ("decode, JPEG, in processes beside the backbone", _A_SECOND): decoded,
+            ("backbone beside decoding processes", _A_SECOND): described(),
+        }
+
+    def _in_threads(self) -> Mapping[Key, float]:
+        """The same in threads of this process."""
+        with ThreadPoolExecutor(self._settings().decode_processes) as threads:
+            alone = _threads_rate(threads, self._bodies[_JPEG])
+            with self._backbone_at_work() as described:
+                beside = _threads_rate(threads, self._bodies[_JPEG])
+        return {
+            ("decode, JPEG, in threads", _A_SECOND): alone,
+            ("decode, JPEG, in threads beside the backbone", _A_SECOND): beside,
+            ("backbone beside decoding threads", _A_SECOND): described(),
+        }
+
+    def _one_by_one(self) -> Mapping[Key, float]:
         async def run() -> float:
-            with Decoder(self.settings(), Metrics()) as decoder:
-                await decoder.decode(self.bodies[0])
-                return await _rate([partial(decoder.decode, body) for body in self.bodies])
+            with Decoder(self._settings(), Metrics()) as decoder:
+                await decoder.decode(self._bodies[_JPEG][0])
+                began = perf_counter()
+                for body in self._bodies[_JPEG]:
+                    await decoder.decode(body)
+                return perf_counter() - began
 
-        return asyncio.run(run())
-
-    def backbone(self) -> float:
-        """Pictures a second, in batches of sixteen."""
+        in_process = asyncio.run(run())
         began = perf_counter()
-        self.tagger.describe(self.pixels)
-        return len(self.pixels) / (perf_counter() - began)
+        for body in self._bodies[_JPEG]:
+            decode(body)
+        here, count = perf_counter() - began, len(self._urls)
+        return {
+            ("decode, JPEG, one after the other, in a process", "ms a picture"): 1e3 * in_process / count,
+            ("decode, JPEG, one after the other, here", "ms a picture"): 1e3 * here / count,
+        }
 
-    def write(self) -> float:
-        """Pictures a second, features and where their URLs lead, until Valkey has them."""
+    def _backbone(self) -> Mapping[Key, float]:
+        began = perf_counter()
+        self._tagger.describe(self._batch)
+        return {("backbone, batches of 16", _A_SECOND): len(self._batch) / (perf_counter() - began)}
 
-        async def run() -> float:
+    def _values(self) -> Mapping[Key, float]:
+        began = perf_counter()
+        packed = [pack_features(_KEY, features) for features in self._features]
+        between = perf_counter()
+        for value, features in zip(packed, self._features, strict=True):
+            unpack_features(_KEY, value, (features.shape[0], features.shape[1]))
+        count = len(packed)
+        return {
+            ("encode features", _A_SECOND): count / (between - began),
+            ("decode features", _A_SECOND): count / (perf_counter() - between),
+        }
+
+    def _write_and_read(self) -> Mapping[Key, float]:
+        async def run() -> tuple[float, float]:
             async with self._cache() as cache:
-                return await self._fill(cache)
+                written = await self._fill(cache)
+                return written, await _rate([partial(cache.recall, [url]) for url in self._urls])
 
-        return asyncio.run(run())
+        written, read = asyncio.run(run())
+        return {("cache write, Redis", _A_SECOND): written, ("cache read, Redis", _A_SECOND): read}
 
-    def read(self) -> float:
-        """Pictures a second from Valkey, all asked for at once."""
-
-        async def run() -> float:
-            async with self._cache() as cache:
-                await self._fill(cache)
-                return await _rate([partial(cache.recall, [url]) for url in self.urls])
-
-        return asyncio.run(run())
-
-    def hit(self, *, local_cache_mb: int) -> float:
-        """Microseconds from a post's URL to its features, one post after the other."""
+    def _hit(self, tier: str, *, local_cache_mb: int) -> Mapping[Key, float]:
+        """From a post's URL to its features, one post after the other."""
 
         async def run() -> float:
             async with self._cache(local_cache_mb) as cache:
                 await self._fill(cache)
                 began = perf_counter()
-                for url in self.urls:
+                for url in self._urls:
                     await cache.recall([url])
-                return (perf_counter() - began) / len(self.urls) * 1e6
+                return (perf_counter() - began) / len(self._urls) * 1e6
 
-        return asyncio.run(run())
+        return {(f"hit path, {tier}", "µs a post"): asyncio.run(run())}
 
-    def stream(self, *, repost_percent: int) -> float:
-        """Posts a second through pictures, batcher and model, one picture each."""
-        with redis.Redis.from_url(self.redis_url) as store:
+    def _stream(self, percent: int) -> Mapping[Key, float]:
+        self._flush()
+        urls = reposted(self._urls, percent, self._seed)
+        rate = posts_a_second(self._tagger, self._settings(), urls)
+        return {(f"stream, {percent} % reposts", "posts/s"): rate}
+
+    async def _decoding(self, bodies: Sequence[bytes]) -> float:
+        with Decoder(self._settings(), Metrics()) as decoder:
+            # The processes begin with the first picture.
+            await decoder.decode(bodies[0])
+            return await _rate([partial(decoder.decode, body) for body in bodies])
+
+    @contextmanager
+    def _backbone_at_work(self) -> Iterator[Callable[[], float]]:
+        """Describes batches while the block runs; afterwards its rate can be asked for."""
+        over, batches, began = Event(), 0, perf_counter()
+
+        def work() -> None:
+            nonlocal batches
+            while not over.is_set():
+                self._tagger.describe(self._batch)
+                batches += 1
+
+        thread = Thread(target=work)
+        thread.start()
+        try:
+            yield lambda: batches * len(self._batch) / seconds
+        finally:
+            over.set()
+            thread.join()
+            seconds = perf_counter() - began
+
+    def _flush(self) -> None:
+        with redis.Redis.from_url(self._redis_url) as store:
             store.flushall()
-        metrics = Metrics()
-        service = PictureService(
-            self.settings(),
-            backbone_digest=self.tagger.backbone_digest,
-            feature_channels=self.tagger.feature_channels,
-            metrics=metrics,
-        )
-        served = Served(self.tagger, service)
-        finished: SimpleQueue[Job] = SimpleQueue()
-        room = BoundedSemaphore(_IN_FLIGHT)
-
-        def finish(job: Job) -> None:
-            finished.put(job)
-            room.release()
-
-        engine = Engine(
-            BatchSettings(),
-            finished=finish,
-            metrics=metrics,
-        )
-
-        def illustrated(job: Job, pictures: tuple[Picture, ...]) -> None:
-            job.pictures = pictures
-            engine.submit(job)
-
-        service.start()
-        engine.start()
-        texts = cycle(post.text for post in sample_posts(str))
-        began = perf_counter()
-        for offset, url in enumerate(self._reposted(repost_percent)):
-            room.acquire()
-            source = Source(topic="bench", partition=0, offset=offset)
-            job = Job(source, key=None, value=None, headers=(), served=served)
-            job.text = self.tagger.prepare(next(texts))
-            service.submit((url,), partial(illustrated, job))
-        jobs = [finished.get() for _ in self.urls]
-        seconds = perf_counter() - began
-        engine.close()
-        service.close()
-        if any(job.tagging is None or not job.tagging.relevance for job in jobs):
-            raise SystemExit("a post came out without its picture: the figures would be wrong")
-        return len(jobs) / seconds
-
-    def _reposted(self, percent: int) -> list[str]:
-        """As many posts as pictures; that share of them has a picture of an earlier post."""
-        random, fresh = np.random.default_rng(self._seed), iter(self.urls)
-        posted = [next(fresh)]
-        while len(posted) < len(self.urls):
-            again = random.random() * 100 < percent
-            posted.append(posted[random.integers(len(posted))] if again else next(fresh))
-        return posted
 
     @asynccontextmanager
     async def _cache(self, local_cache_mb: int = 0) -> AsyncIterator[FeatureCache]:
-        with redis.Redis.from_url(self.redis_url) as store:
-            store.flushall()
-        channels = self.features[0].shape[1]
-        settings = self.settings(local_cache_mb=local_cache_mb)
-        cache = FeatureCache(settings, "bench", channels, Metrics())
+        self._flush()
+        settings = self._settings(local_cache_mb=local_cache_mb)
+        cache = FeatureCache(settings, "bench", self._tagger.feature_channels, Metrics())
         task = asyncio.create_task(cache.run())
         try:
             yield cache
@@ -244,16 +243,19 @@ class Bench:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _fill(self, cache: FeatureCache) -> float:
+        """Pictures a second, features and where their URLs lead, until Valkey has them."""
         began = perf_counter()
-        for number, url in enumerate(self.urls):
-            content, features = f"{number:064x}", self.features[number % len(self.features)]
-            cache.remember_content(url, content, Validators())
-            cache.keep_features(content, features)
-            cache.share_features(content, features)
-        # The last picture's features are written last.
-        while not (await cache.recall(self.urls[-1:]))[0].settled:
-            pass
-        return len(self.urls) / (perf_counter() - began)
+        for first in range(0, len(self._urls), _WRITES):
+            urls = self._urls[first : first + _WRITES]
+            for number, url in enumerate(urls, first):
+                content = f"{number:064x}"
+                cache.remember_content(url, content, Validators())
+                cache.keep_features(content, self._features[number])
+                cache.share_features(content, self._features[number])
+            # The last picture's features are written last.
+            while not (await cache.recall(urls[-1:]))[0].settled:
+                pass
+        return len(self._urls) / (perf_counter() - began)
 
 
 async def _rate(jobs: Sequence[Callable[[], Awaitable[object]]]) -> float:
@@ -262,52 +264,26 @@ async def _rate(jobs: Sequence[Callable[[], Awaitable[object]]]) -> float:
     return len(jobs) / (perf_counter() - began)
 
 
-def _distinct_pictures(count: int, seed: int) -> list[bytes]:
-    random, bodies = np.random.default_rng(seed), []
-    for name, _ in zip(cycle(picture_names()), range(count), strict=False):
-        with Image.open(io.BytesIO(picture_bytes(name))) as image:
-            left, top = random.integers(_MARGIN, size=2).tolist()
-            box = (left, top, image.width - _MARGIN, image.height - _MARGIN)
-            cut = ImageOps.fit(image.convert("RGB").crop(box), (_SIDE, _SIDE))
-        file = io.BytesIO()
-        (ImageOps.mirror(cut) if random.integers(2) else cut).save(file, "JPEG", quality=85)
-        bodies.append(file.getvalue())
-    return bodies
+def _threads_rate(threads: ThreadPoolExecutor, bodies: Sequence[bytes]) -> float:
+    began = perf_counter()
+    for _ in threads.map(decode, bodies):
+        pass
+    return len(bodies) / (perf_counter() - began)
 
 
-def measure_all(release: str, *, pictures: int, runs: int, seed: int) -> Figures:
+def measure(release: str, *, pictures: int, turns: int, seed: int) -> Figures:
     """Every figure, on servers of its own."""
+    began = perf_counter()
     tagger = Tagger.load(release)
     tagger.warm_up()
     with PictureHost() as host, ValkeyServer(max_memory_mb=256) as valkey:
         bench = Bench(tagger, host, valkey, pictures, seed)
-        return Figures(
-            pictures=pictures,
-            seed=seed,
-            feature_bytes=fmean(len(pack_features(b"key", features)) for features in bench.features),
-            measured=measure(bench, runs),
-            environment=Environment.here(device="cpu", dtype=tagger.dtype, processes=1),
-        )
-
-
-def measure(bench: Bench, runs: int) -> list[Measured]:
-    """Every figure, each `runs` times after one that isn't counted."""
-    wanted: list[tuple[str, str, Callable[[], float]]] = [
-        ("fetch, loopback HTTP", "pictures/s", bench.fetch),
-        ("decode, in processes", "pictures/s", bench.decode),
-        ("backbone", "pictures/s", bench.backbone),
-        ("cache write, Redis", "pictures/s", bench.write),
-        ("cache read, Redis", "pictures/s", bench.read),
-        ("hit path, Redis", "µs a post", partial(bench.hit, local_cache_mb=0)),
-        ("hit path, own memory", "µs a post", partial(bench.hit, local_cache_mb=256)),
-        *(
-            (f"stream, {percent} % reposts", "posts/s", partial(bench.stream, repost_percent=percent))
-            for percent in _SHARES
-        ),
-    ]
-    measured = []
-    for name, unit, run in wanted:
-        run()
-        measured.append(Measured(name=name, unit=unit, runs=[run() for _ in range(runs)]))
-        console.print(measured[-1].row(), markup=False)
-    return measured
+        measured = [*in_turns(bench.runs(), turns), bench.sizes()]
+    return Figures(
+        bench="pictures",
+        release=tagger.name,
+        dtype=tagger.dtype,
+        settings={"pictures": pictures, "turns": turns, "seed": seed},
+        figures=measured,
+        seconds=perf_counter() - began,
+    )

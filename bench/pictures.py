@@ -6,35 +6,34 @@ python -m bench.pictures
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from cyclopts import App
-
-RESULTS: Final = Path(__file__).parent / "results"
 
 app = App(help=__doc__)
 
 
 @app.default
 def main(
-    *, release: str = "small", pictures: int = 192, runs: int = 3, seed: int = 1, output: Path = RESULTS
+    *,
+    release: str = "small",
+    pictures: int = 128,
+    turns: int = 3,
+    seed: int = 1,
+    output: Path = Path(__file__).parent / "results",
 ) -> None:
     """Measure, and write `pictures.json` and `pictures.md`.
 
     Args:
         release: the model in the loop.
         pictures: how many there are, and posts in a stream.
-        runs: how often each figure is measured.
+        turns: how often each figure is measured, all of them once a turn.
         seed: of the pictures and of which post is a repost.
         output: directory of the results.
     """
     # Here, not above: each decoding process imports this file again, and need not import the model.
-    from bench.picture_costs import measure_all  # noqa: PLC0415
+    from bench.picture_costs import measure  # noqa: PLC0415
 
-    figures = measure_all(release, pictures=pictures, runs=runs, seed=seed)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "pictures.json").write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (output / "pictures.md").write_text(figures.table(), encoding="utf-8")
+    measure(release, pictures=pictures, turns=turns, seed=seed).write(output)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from schemas import DeadLetter, TaggedPost
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
@@ -117,3 +118,13 @@ class Pipeline:
             return found
         finally:
             consumer.close()
+
+
+def told(worker: WorkerProcess, name: str, **labels: str) -> float:
+    """What a worker's metric `rpbert_{name}` says, the sum over all labels but these; 0 before it moved."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(worker.metrics())
+        for sample in family.samples
+        if sample.name == f"rpbert_{name}" and labels.items() <= sample.labels.items()
+    )

@@ -1,9 +1,14 @@
 """A post is never lost to its pictures, and a picture is fetched no more often than it must be."""
 
 import json
+from itertools import count
 
-from schemas import ImageStatus
-from tests.pipeline import Pipeline
+import pytest
+import redis
+
+from schemas import ImageStatus, TaggedPost
+from tests.pipeline import Pipeline, told
+from tests.workers.tagger.in_process import wait_until
 from workers.local.picture_faults import hanging
 from workers.local.picture_host import PictureHost
 from workers.local.samples import picture_bytes, picture_names
@@ -98,3 +103,56 @@ def test_the_worker_goes_on_without_redis_and_finds_it_again(
             if "rpbert_cache_up 1.0" in worker.metrics():
                 break
         assert "rpbert_cache_up 1.0" in worker.metrics()
+
+
+@pytest.mark.timeout(400)
+def test_a_full_redis_changes_no_answer(pipeline: Pipeline, picture_host: PictureHost) -> None:
+    names = picture_names()[:4]
+    urls = [picture_host.add(name, picture_bytes(name)) for name in names]
+
+    def features(store: redis.Redis) -> int:
+        return len(list(store.scan_iter("rpbert:features:*")))
+
+    rounds = count()
+    posted: list[str] = []
+
+    def tagged(pictures: slice) -> dict[str, TaggedPost]:
+        turn = {f"{next(rounds)}-{number}": url for number, url in enumerate(urls[pictures])}
+        pipeline.produce([post(name, url) for name, url in turn.items()])
+        posted.extend(turn)
+        results = [result for _, result in pipeline.results(len(posted)) if result.id in turn]
+        assert {result.images[0].status for result in results} == {ImageStatus.OK}
+        return {result.images[0].url: result for result in results}
+
+    with ValkeyServer(max_memory_mb=8) as own, redis.Redis.from_url(own.url) as store:
+        # Full of what others left, which has not been asked for since.
+        while not store.info("stats")["evicted_keys"]:
+            store.set(f"other:{store.dbsize()}:{own.pid}", bytes(100_000))
+        pipeline.redis_url = own.url
+        worker = pipeline.worker("--local-cache-mb", "0")
+        cold = tagged(slice(2))
+        wait_until(lambda: features(store) == 2, "the least recently used made room")
+        warm = tagged(slice(2))
+        for url, result in warm.items():
+            assert [entity.text for entity in result.entities] == [
+                entity.text for entity in cold[url].entities
+            ]
+            assert result.relevance == pytest.approx(cold[url].relevance, abs=1e-3)
+        assert told(worker, "cache_up") == 1
+
+        store.config_set("maxmemory-policy", "noeviction")
+        store.config_set("maxmemory", store.info("memory")["used_memory"] // 2)
+        tagged(slice(4))
+        wait_until(lambda: told(worker, "cache_up") == 0, "it is told that nothing can be written")
+        assert "set maxmemory-policy allkeys-lru" in worker.log_path.read_text()
+        # What it holds is read on; what it could not take is had again.
+        tagged(slice(4))
+        assert features(store) == 2
+        assert [picture_host.hits[name] for name in names] == [1, 1, 2, 2]
+
+        store.config_set("maxmemory", 0)
+        for _ in range(60):
+            tagged(slice(2, 4))
+            if told(worker, "cache_up") == 1 and features(store) == 4:
+                break
+        assert (told(worker, "cache_up"), features(store)) == (1, 4)

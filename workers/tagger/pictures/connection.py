@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Final
 
 import structlog
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
@@ -37,10 +38,17 @@ _REASONS: Final[Sequence[tuple[type[Exception], str]]] = (
     (NoPermissionError, "its user may not run a command that is needed; docs/cache.md lists the rights"),
     (ResponseError, "it refuses the command"),
     (TimeoutError, "it is too slow"),
+    (
+        MasterNotFoundError,
+        "no sentinel can be spoken to that knows the master; look at redis_url, with TLS at its ssl_ca_certs",
+    ),
     (RedisClusterException, "it is no Redis Cluster, or not a whole one"),
     (RedisError, "no connection"),
     (OSError, "no connection"),
 )
+
+# Of OpenSSL's error the client keeps the text alone, whatever it wraps it in.
+_UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 
 Command = tuple[str | bytes | int, ...]
 """A command on one key, its second word: so a batch of them can be sent to a cluster too.
@@ -159,4 +167,9 @@ def _is_of_another_type(answer: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if _UNTRUSTED in str(error):
+        return "its certificate is not trusted or names another host; name its authority by ssl_ca_certs"
+    # That no node of a cluster could be asked has a reason of its own.
+    while isinstance(error, RedisClusterException) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     return next((words for kind, words in _REASONS if isinstance(error, kind)), "it does not speak Redis")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -46,6 +48,9 @@ class Decoder:
             initargs=[settings.decode_max_memory_mb * _MEGABYTE],
             context=context,
         )
+        # The first picture starts the processes, which takes seconds on a busy machine: in this thread, so
+        # that the loop turns meanwhile. It prolongs leases and keeps the time of every fetch.
+        self._hand_over: Final = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._max_pixels: Final = settings.max_pixels
         self._timeout: Final = settings.decode_timeout
         self._seconds: Final = metrics.stage_seconds.labels("decode")
@@ -58,6 +63,7 @@ class Decoder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the processes; what they have under way is lost."""
+        self._hand_over.shutdown(cancel_futures=True)
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
@@ -68,7 +74,10 @@ class Decoder:
             NoPicture: it is none, or took more than a picture may take.
         """
         # The time counts from when a process begins with it, so that a queue fails nobody.
-        task = self._pool.schedule(decode_timed, args=[data, self._max_pixels], timeout=self._timeout)
+        schedule = partial(
+            self._pool.schedule, decode_timed, args=[data, self._max_pixels], timeout=self._timeout
+        )
+        task = await asyncio.get_running_loop().run_in_executor(self._hand_over, schedule)
         try:
             pixels, seconds = await asyncio.wrap_future(task)
         except PictureError as error:

@@ -7,8 +7,9 @@ redis-py itself reads `redis://`, `rediss://` and `unix://`, with what it calls 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
@@ -25,6 +26,7 @@ Client = Redis | RedisCluster
 _CLUSTER_PORT: Final = 6_379
 _SENTINEL_PORT: Final = 26_379
 _SENTINEL_USER: Final = ("sentinel_username", "sentinel_password")
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NODES: Final = {"cluster": _CLUSTER_PORT, "sentinel": _SENTINEL_PORT}
 
 
@@ -32,8 +34,12 @@ def open_redis(url: str) -> Client:
     """A client for `url`, not yet connected; it neither retries nor keeps time.
 
     Raises:
-        SetupError: it is no URL of a Redis.
+        SetupError: it is no URL of a Redis, or names a file that isn't there.
     """
+    for option, file in parse_qsl(urlsplit(url).query):
+        # The client would find out when it connects, and every time again.
+        if option in _FILES and not Path(file).is_file():
+            raise SetupError(f"redis_url names a file for {option} that isn't there: {file}")
     try:
         return _open(url)
     except (ValueError, TypeError, RedisError):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import redis
 from aiohttp.abc import AbstractResolver
+from aiohttp.resolver import ThreadedResolver
 from PIL import Image
 
+from tests.workers.tagger.pictures.hosts import MakeFetcher, OpenLoader
+from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
 from workers.tagger.pictures.cache import FeatureCache
+from workers.tagger.pictures.fetch import Fetcher
+from workers.tagger.pictures.guard import Guard
 from workers.tagger.pictures.loader import Loader, open_loader
 from workers.tagger.pictures.service import PictureService
 
@@ -69,9 +76,6 @@ def picture() -> Callable[..., bytes]:
     return encoded
 
 
-OpenLoader = Callable[..., AbstractAsyncContextManager[Loader]]
-
-
 @pytest.fixture
 def loading(settings: Callable[..., PictureSettings], metrics: Metrics) -> OpenLoader:
     @asynccontextmanager
@@ -103,3 +107,42 @@ def serving(
     yield started
     for service in services:
         service.close()
+
+
+@pytest.fixture
+async def fetcher(settings: Callable[..., PictureSettings], metrics: Metrics) -> AsyncIterator[MakeFetcher]:
+    async with AsyncExitStack() as stack:
+
+        async def made(**changes: Any) -> Fetcher:
+            chosen = settings(**changes)
+            return await stack.enter_async_context(
+                Fetcher(chosen, Guard(chosen, metrics), ThreadedResolver(), metrics)
+            )
+
+        yield made
+
+
+@pytest.fixture
+def store(valkey: ValkeyServer) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def caching(settings: Callable[..., PictureSettings], metrics: Metrics, valkey: ValkeyServer) -> Any:
+    @asynccontextmanager
+    async def running(backbone: str = "backbone", **changes: Any) -> AsyncIterator[FeatureCache]:
+        # A busy machine must not look like a slow Redis.
+        chosen = settings(**{"redis_url": valkey.url, "cache_timeout": 5.0, "local_cache_mb": 0, **changes})
+        cache = FeatureCache(chosen, backbone, CHANNELS, metrics)
+        task = asyncio.create_task(cache.run())
+        try:
+            yield cache
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return running

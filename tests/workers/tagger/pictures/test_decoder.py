@@ -3,12 +3,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 import pytest
+from pebble import ProcessPool
 
 from model.pictures import decode
 from schemas import ImageStatus
@@ -41,6 +44,24 @@ async def test_pixels_are_those_of_the_one_decoder(
     with pytest.raises(ValueError, match="read-only"):
         pixels[0, 0, 0] = 1
     assert count("stage_duration_seconds_count", stage="decode") == 1
+
+
+async def test_the_loop_turns_while_the_processes_begin(
+    settings: MakeSettings, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = threading.Event()
+    schedule = ProcessPool.schedule
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        assert turned.wait(60), "the loop stood still"
+        return schedule(*args, **kwargs)
+
+    monkeypatch.setattr(ProcessPool, "schedule", slowly)
+    with Decoder(settings(), metrics) as decoder:
+        decoding = asyncio.create_task(status(decoder, good()))
+        await asyncio.sleep(0)
+        turned.set()
+        assert await decoding is ImageStatus.OK
 
 
 @pytest.mark.attack("a picture that ends its decoder (crash)", "broken; the next picture is decoded")

@@ -1,67 +1,36 @@
+"""What comes of one request for a picture."""
+
 import asyncio
-import socket
 import struct
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from schemas import ImageStatus
-from workers.local.picture_faults import hanging, redirect, slow, status, truncated
+from tests.workers.tagger.pictures.hosts import (
+    SHORT,
+    Count,
+    MakeFetcher,
+    Names,
+    OpenLoader,
+    address,
+    outcome,
+    raw,
+)
+from workers.local.picture_faults import hanging, slow, status, truncated
 from workers.local.picture_host import PictureHost
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
-from workers.tagger.pictures.answer import Fetched, NotModified, Validators
 from workers.tagger.pictures.fetch import Fetcher
 from workers.tagger.pictures.guard import Guard
-from workers.tagger.pictures.loader import Loader
 from workers.tagger.pictures.picture import NoPicture
-from workers.tagger.pictures.rests import HostRests
 
-OpenLoader = Callable[..., AbstractAsyncContextManager[Loader]]
-Count = Callable[..., float]
-MakeFetcher = Callable[..., Awaitable[Fetcher]]
 STAGES = ("resolve", "connect", "fetch", "decode")
-SHORT = {"fetch_timeout": 0.5, "fetch_connect_timeout": 0.5, "fetch_read_timeout": 0.5}
-
-
-class Names(AbstractResolver):
-    """Every name has these addresses, question by question; the last answer stays."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        answer = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        return [
-            ResolveResult(hostname=host, host=ip, port=port, family=socket.AF_INET, proto=0, flags=0)
-            for ip in answer
-        ]
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
-async def outcome(loader: Loader, url: str) -> ImageStatus:
-    (picture,) = await loader.load((url,))
-    assert picture.url == url
-    if picture.status is ImageStatus.OK:
-        assert picture.pixels is not None
-        assert picture.pixels.shape == (224, 224, 3)
-    else:
-        assert picture.pixels is None
-        assert picture.features is None
-    return picture.status
 
 
 async def test_a_picture_is_fetched_whatever_its_type_says(
@@ -190,41 +159,6 @@ async def test_a_host_that_sends_nothing_for_long_is_given_up_before_the_whole_t
     url = picture_host.add("a.jpg", hanging())
     async with loading(fetch_timeout=60, fetch_read_timeout=0.3) as loader, asyncio.timeout(30):
         assert await outcome(loader, url) is ImageStatus.TIMEOUT
-
-
-@pytest.mark.attack("redirects, each just quick enough", "timeout")
-async def test_the_whole_time_counts_the_redirects_too(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    async def late(_: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(0.4)
-        return web.Response(status=302, headers={"Location": "/late"})
-
-    url = picture_host.add("late", late)
-    async with loading(fetch_timeout=1.0) as loader:
-        assert await outcome(loader, url) is ImageStatus.TIMEOUT
-
-
-async def raw(answer: bytes, *, again: bytes = b"") -> asyncio.Server:
-    """A server of bytes: `answer`, then `again` without end."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            while again:
-                writer.write(again)
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(serve, "127.0.0.1", 0)
-
-
-def address(server: asyncio.Server, name: str = "127.0.0.1") -> str:
-    return f"http://{name}:{server.sockets[0].getsockname()[1]}/a.jpg"
 
 
 @pytest.mark.attack("CVE-2026-0599 an endless body: {case}", "too_large")
@@ -360,378 +294,6 @@ async def test_tls_asks_for_the_host_by_its_name(loading: OpenLoader) -> None:
         url = address(server, "images.example").replace("http:", "https:")
         assert await outcome(loader, url) is ImageStatus.UNREACHABLE
     assert b"images.example" in await hello
-
-
-@pytest.mark.attack("four redirects", "http_error")
-async def test_redirects_are_followed_three_times(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    picture_host.add("0", jpeg)
-    for step, code in enumerate((301, 302, 307, 308), start=1):
-        picture_host.add(str(step), redirect(f"/{step - 1}", status=code))
-    async with loading() as loader:
-        assert await outcome(loader, picture_host.url_of("3")) is ImageStatus.OK
-        assert await outcome(loader, picture_host.url_of("4")) is ImageStatus.HTTP_ERROR
-    assert picture_host.hits["0"] == 1
-
-
-@pytest.mark.attack("a loop of redirects", "http_error")
-async def test_a_loop_of_redirects_ends(picture_host: PictureHost, loading: OpenLoader) -> None:
-    url = picture_host.add("a", redirect("/b"))
-    picture_host.add("b", redirect("/a"))
-    async with loading() as loader:
-        assert await outcome(loader, url) is ImageStatus.HTTP_ERROR
-    assert picture_host.hits.total() == 4
-
-
-async def test_a_redirect_without_a_target_is_an_http_error(
-    picture_host: PictureHost, loading: OpenLoader
-) -> None:
-    url = picture_host.add("a", status(302))
-    async with loading() as loader:
-        assert await outcome(loader, url) is ImageStatus.HTTP_ERROR
-
-
-@pytest.mark.attack("a redirect to {location}", "{expected}, nothing is asked")
-@pytest.mark.parametrize(
-    ("location", "expected", "reason"),
-    [
-        pytest.param(
-            "http://127.0.0.2:{port}/inside", "refused", "address", id="CVE-2025-6242 private address"
-        ),
-        pytest.param(
-            "http://inside.example:{port}/inside", "refused", "address", id="CVE-2025-6242 private name"
-        ),
-        pytest.param("http://169.254.169.254/latest", "refused", "address", id="CVE-2026-33626 metadata"),
-        pytest.param("http://127.1:{port}/inside", "bad_url", "host", id="odd address"),
-        pytest.param("ftp://127.0.0.1/inside", "bad_url", "scheme", id="other scheme"),
-        pytest.param("file:///etc/passwd", "bad_url", "scheme", id="file"),
-        pytest.param("http://x@127.0.0.1:{port}/inside", "bad_url", "userinfo", id="userinfo"),
-        pytest.param(
-            "http://images.example\\@127.0.0.1:{port}/inside", "bad_url", "syntax", id="CVE-2026-24779"
-        ),
-    ],
-)
-async def test_a_redirect_does_not_lead_inside(
-    *,
-    picture_host: PictureHost,
-    loading: OpenLoader,
-    jpeg: bytes,
-    count: Count,
-    location: str,
-    expected: str,
-    reason: str,
-) -> None:
-    picture_host.add("inside", jpeg)
-    port = URL(picture_host.url).port
-    url = picture_host.add("a.jpg", redirect(location.format(port=port)))
-    async with loading(resolver=Names(["127.0.0.2"])) as loader:
-        assert await outcome(loader, url) == expected
-    assert picture_host.hits == {"a.jpg": 1}
-    assert count("image_refusals_total", reason=reason) == 1
-
-
-@pytest.mark.attack(
-    "CVE-2025-6242, CVE-2026-33626 a URL of {host}, which is inside", "refused, nothing is asked"
-)
-@pytest.mark.parametrize("host", ["127.0.0.1", "inside.example"])
-async def test_cve_2025_6242_and_cve_2026_33626_nothing_inside_is_asked(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, host: str
-) -> None:
-    url = picture_host.add("a.jpg", jpeg).replace("127.0.0.1", host)
-    async with loading(allow_network=(), resolver=Names(["127.0.0.1"])) as loader:
-        assert await outcome(loader, url) is ImageStatus.REFUSED
-    assert not picture_host.hits
-
-
-@pytest.mark.attack(
-    "DNS rebinding: public when checked, inside when asked again", "the name is resolved once"
-)
-async def test_a_connection_goes_to_the_address_that_was_checked(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    url = picture_host.add("a.jpg", jpeg).replace("127.0.0.1", "rebinding.example")
-    names = Names(["127.0.0.1"], ["127.0.0.2"])
-    async with loading(resolver=names) as loader:
-        assert await outcome(loader, url) is ImageStatus.OK
-    assert names.asked == 1
-
-
-@pytest.mark.attack("DNS rebinding: inside at the next post", "refused")
-async def test_a_host_that_moves_inside_is_refused_from_then_on(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    url = picture_host.add("a.jpg", jpeg).replace("127.0.0.1", "rebinding.example")
-    names = Names(["127.0.0.1"], ["127.0.0.2"])
-    async with loading(resolver=names) as loader:
-        assert await outcome(loader, url) is ImageStatus.OK
-    async with loading(resolver=names) as loader:
-        assert await outcome(loader, url) is ImageStatus.REFUSED
-    assert picture_host.hits["a.jpg"] == 1
-
-
-@pytest.mark.attack("a name with one address outside and one inside", "refused, in either order")
-async def test_a_host_with_one_address_inside_is_refused(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    url = picture_host.add("a.jpg", jpeg).replace("127.0.0.1", "mixed.example")
-    for answers in (["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]):
-        async with loading(resolver=Names(answers)) as loader:
-            assert await outcome(loader, url) is ImageStatus.REFUSED
-    assert not picture_host.hits
-
-
-@pytest.mark.attack("an address past the check of URLs", "no socket is opened")
-async def test_an_address_that_no_resolver_saw_is_not_spoken_to(
-    picture_host: PictureHost, settings: Callable[..., PictureSettings], metrics: Metrics, jpeg: bytes
-) -> None:
-    # aiohttp asks no resolver for an address, so this is what would happen if the check of URLs were missing.
-    url = URL(picture_host.add("a.jpg", jpeg))
-    guard = Guard(PictureSettings(), metrics)
-    async with Fetcher(settings(), guard, ThreadedResolver(), metrics) as fetcher:
-        with pytest.raises(NoPicture):
-            await fetcher.fetch(url)
-    assert not picture_host.hits
-
-
-def peers(
-    picture_host: PictureHost, path: str, body: bytes, headers: dict[str, str] | None = None
-) -> list[Any]:
-    """Serve `body` at `path`; the other end of each connection by which it is asked for."""
-    seen: list[Any] = []
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        assert request.transport is not None
-        seen.append(request.transport.get_extra_info("peername"))
-        return web.Response(body=body, headers=headers)
-
-    picture_host.add(path, handler)
-    return seen
-
-
-@pytest.mark.attack("two names at one address", "two connections")
-async def test_a_connection_is_used_again_for_its_own_host_only(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    first, second = (peers(picture_host, name, jpeg) for name in ("a.jpg", "b.jpg"))
-    url = picture_host.url.replace("127.0.0.1", "{}.example")
-    names = Names(["127.0.0.1"])
-    async with loading(resolver=names) as loader:
-        assert await outcome(loader, f"{url.format('one')}/a.jpg") is ImageStatus.OK
-        assert await outcome(loader, f"{url.format('one')}/b.jpg") is ImageStatus.OK
-        assert await outcome(loader, f"{url.format('two')}/a.jpg") is ImageStatus.OK
-    assert second == first[:1]
-    assert first[1] != first[0]
-    assert names.asked == 2
-
-
-@pytest.mark.attack("a name inside, while a connection to the port is kept for another", "refused")
-async def test_a_kept_connection_lends_no_other_host_its_check(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes
-) -> None:
-    class Two(Names):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-        ) -> list[ResolveResult]:
-            self.answers = [["127.0.0.1"] if host == "outside.example" else ["127.0.0.2"]]
-            return await super().resolve(host, port, family)
-
-    seen = peers(picture_host, "a.jpg", jpeg)
-    url = picture_host.url.replace("127.0.0.1", "{}.example") + "/a.jpg"
-    async with loading(resolver=Two()) as loader:
-        assert await outcome(loader, url.format("outside")) is ImageStatus.OK
-        assert await outcome(loader, url.format("inside")) is ImageStatus.REFUSED
-    assert len(seen) == 1
-
-
-@pytest.mark.attack("another name at an allowed host's address", "refused")
-async def test_an_allowed_host_is_asked_wherever_it_leads_and_no_other_is(
-    picture_host: PictureHost, loading: OpenLoader, jpeg: bytes, count: Count
-) -> None:
-    url = picture_host.add("a.jpg", jpeg)
-    changes = {"allow_network": (), "allow_host": ("cdn.internal",)}
-    async with loading(resolver=Names(["127.0.0.1"]), **changes) as loader:
-        assert await outcome(loader, url.replace("127.0.0.1", "CDN.internal")) is ImageStatus.OK
-        assert await outcome(loader, url.replace("127.0.0.1", "other.internal")) is ImageStatus.REFUSED
-        assert await outcome(loader, url) is ImageStatus.REFUSED
-    assert picture_host.hits["a.jpg"] == 1
-    async with loading(resolver=Names(["169.254.169.254"]), **changes) as loader:
-        assert await outcome(loader, url.replace("127.0.0.1", "cdn.internal")) is ImageStatus.REFUSED
-
-
-@pytest.fixture
-async def fetcher(settings: Callable[..., PictureSettings], metrics: Metrics) -> AsyncIterator[MakeFetcher]:
-    async with AsyncExitStack() as stack:
-
-        async def made(**changes: Any) -> Fetcher:
-            chosen = settings(**changes)
-            return await stack.enter_async_context(
-                Fetcher(chosen, Guard(chosen, metrics), ThreadedResolver(), metrics)
-            )
-
-        yield made
-
-
-async def lost(fetcher: Fetcher, url: str) -> NoPicture:
-    with pytest.raises(NoPicture) as caught:
-        await fetcher.fetch(URL(url))
-    return caught.value
-
-
-async def test_a_picture_that_did_not_change_is_not_sent_again(
-    picture_host: PictureHost, fetcher: MakeFetcher, jpeg: bytes, count: Count
-) -> None:
-    asked: list[dict[str, str]] = []
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        asked.append({name: value for name, value in request.headers.items() if name.startswith("If-")})
-        headers = {"ETag": '"1"', "Last-Modified": "Mon, 23 Nov 2026 10:00:00 GMT"}
-        if request.headers.get("If-None-Match") == '"1"':
-            return web.Response(status=304, headers={"ETag": '"1"'})
-        return web.Response(body=jpeg, headers=headers)
-
-    url = URL(picture_host.add("a.jpg", handler))
-    ours = await fetcher()
-    had = await ours.fetch(url)
-    assert had == Fetched(jpeg, Validators('"1"', "Mon, 23 Nov 2026 10:00:00 GMT"))
-    assert await ours.fetch(url, had.validators) == NotModified(Validators('"1"'))
-    assert await ours.fetch(url, Validators('"0"')) == had
-    assert [count("image_revalidations_total", result=result) for result in ("same", "changed")] == [1, 1]
-    assert asked == [
-        {},
-        {"If-None-Match": '"1"', "If-Modified-Since": "Mon, 23 Nov 2026 10:00:00 GMT"},
-        {"If-None-Match": '"0"'},
-    ]
-
-
-@pytest.mark.attack("a redirect in answer to a conditional request", "the validators stay behind")
-async def test_validators_go_to_the_host_that_gave_them_only(
-    picture_host: PictureHost, fetcher: MakeFetcher, jpeg: bytes
-) -> None:
-    seen: list[str | None] = []
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        seen.append(request.headers.get("If-None-Match"))
-        return web.Response(body=jpeg, headers={"ETag": '"2"'})
-
-    picture_host.add("there.jpg", handler)
-    url = URL(picture_host.add("here.jpg", redirect("/there.jpg")))
-    assert await (await fetcher()).fetch(url, Validators('"1"')) == Fetched(jpeg, Validators())
-    assert seen == [None]
-
-
-@pytest.mark.attack("304 without a question", "http_error")
-async def test_who_was_not_asked_for_changes_can_not_say_that_there_are_none(
-    picture_host: PictureHost, fetcher: MakeFetcher
-) -> None:
-    assert (await lost(await fetcher(), picture_host.add("a.jpg", status(304)))).status == "http_error"
-
-
-@pytest.mark.attack("an ETag that is {tag!a}", "not sent back")
-@pytest.mark.parametrize("tag", ["", "a" * 257, "caf\xe9", "\x00"])
-async def test_a_validator_that_is_no_plain_text_is_none(fetcher: MakeFetcher, jpeg: bytes, tag: str) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: %s\r\n\r\n" % (len(jpeg), tag.encode())
-    server = await raw(head + jpeg)
-    async with server:
-        try:
-            got = await (await fetcher()).fetch(URL(address(server)))
-        except NoPicture as refused:
-            assert refused.status is ImageStatus.HTTP_ERROR  # noqa: PT017 - aiohttp takes no NUL at all
-        else:
-            assert got.validators == Validators()
-
-
-@pytest.mark.parametrize("code", [429, 503])
-async def test_a_host_is_left_alone_for_as_long_as_it_asks(
-    picture_host: PictureHost, fetcher: MakeFetcher, jpeg: bytes, count: Count, code: int
-) -> None:
-    async def busy(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=code, headers={"Retry-After": "100"})
-
-    good, url = picture_host.add("good.jpg", jpeg), picture_host.add("a.jpg", busy)
-    ours = await fetcher()
-    assert (await lost(ours, url)).status is ImageStatus.HTTP_ERROR
-    for again in (url, good):
-        resting = await lost(ours, again)
-        assert isinstance(resting, HostRests)
-        assert resting.status is ImageStatus.HTTP_ERROR
-    assert picture_host.hits == {"a.jpg": 1}
-    assert count("image_host_rests_total", reason="asked") == 1
-    assert count("image_fetches_spared_total") == 2
-
-
-@pytest.mark.attack("a dead host, again and again", "timeout, not asked any more")
-async def test_a_dead_host_costs_nothing_after_some_tries(
-    fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes, count: Count
-) -> None:
-    dead = picture_host.add("a.jpg", hanging())
-    ours = await fetcher(**SHORT, fetch_host_failures=3)
-    for _ in range(3):
-        assert not isinstance(await lost(ours, dead), HostRests)
-    for _ in range(100):
-        resting = await lost(ours, dead)
-        assert isinstance(resting, HostRests)
-        assert resting.status is ImageStatus.TIMEOUT
-    assert picture_host.hits == {"a.jpg": 3}
-    assert count("image_host_rests_total", reason="failed") == 1
-
-
-async def test_a_host_that_is_back_is_asked_again(
-    fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes
-) -> None:
-    url = picture_host.add("a.jpg", status(503))
-    ours = await fetcher(fetch_host_failures=1, fetch_host_rest=0.2)
-    assert not isinstance(await lost(ours, url), HostRests)
-    picture_host.add("a.jpg", jpeg)
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                assert (await ours.fetch(URL(url))).body == jpeg
-            except HostRests:
-                await asyncio.sleep(0.05)
-            else:
-                break
-
-
-@pytest.mark.attack("answers that are to turn us against a host", "the host is asked on")
-async def test_what_is_wrong_with_a_picture_is_no_fault_of_its_host(
-    fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes
-) -> None:
-    ours = await fetcher(fetch_host_failures=1)
-    for body in (status(404), status(500), b"<html>", redirect("http://10.0.0.1/"), redirect("/again")):
-        await lost(ours, picture_host.add("bad.jpg", body))
-    assert (await ours.fetch(URL(picture_host.add("a.jpg", jpeg)))).body == jpeg
-
-
-@pytest.mark.attack(
-    "a late redirect that is to turn us against its target", "timeout, the target is asked on"
-)
-async def test_nobody_s_redirect_uses_up_another_host_s_credit(
-    fetcher: MakeFetcher, picture_host: PictureHost, jpeg: bytes
-) -> None:
-    with PictureHost() as victim:
-        slow_here = victim.add("a.jpg", slow(jpeg, seconds=2.0))
-        good = victim.add("good.jpg", jpeg)
-
-        async def late(_: web.Request) -> web.StreamResponse:
-            await asyncio.sleep(0.8)
-            return web.Response(status=302, headers={"Location": slow_here})
-
-        url = picture_host.add("late", late)
-        ours = await fetcher(fetch_timeout=1.0, fetch_host_failures=1)
-        assert (await lost(ours, url)).status is ImageStatus.TIMEOUT
-        assert (await ours.fetch(URL(good))).body == jpeg
-
-
-async def test_a_post_s_picture_of_a_resting_host_is_not_remembered_as_failed(
-    picture_host: PictureHost, loading: OpenLoader, count: Count
-) -> None:
-    first, second = (picture_host.add(name, status(503)) for name in ("a.jpg", "b.jpg"))
-    async with loading(fetch_host_failures=1) as loader:
-        assert await outcome(loader, first) is ImageStatus.HTTP_ERROR
-        assert await outcome(loader, second) is ImageStatus.HTTP_ERROR
-    assert count("image_fetches_total", status="http_error") == 1
-    assert picture_host.hits == {"a.jpg": 1}
 
 
 async def test_the_user_agent_says_whom_to_write_to(

@@ -60,13 +60,10 @@ async def joined(count: Callable[..., float], number: int = 1) -> None:
 
 
 async def test_two_workers_race_and_one_fetches_and_describes(
-    working: Any, picture_host: PictureHost, jpeg: bytes, picture: Callable[..., bytes]
+    working: Any, picture_host: PictureHost, jpeg: bytes
 ) -> None:
     url = picture_host.add("a.jpg", jpeg)
     async with working() as (first, _), working() as (second, _):
-        # The decoding processes begin before the race: on a slow machine that takes longer than a lease.
-        for number, loader in enumerate((first, second)):
-            await loader.load([picture_host.add(f"{number}.png", picture("PNG", colour=(number, 0, 0)))])
         races = {asyncio.create_task(loader.load([url])): loader for loader in (first, second)}
         (won,), (waiting,) = await asyncio.wait(races, return_when=asyncio.FIRST_COMPLETED)
         (held,) = won.result()
@@ -166,6 +163,35 @@ async def test_a_worker_that_does_not_finish_is_waited_for_only_so_long(
     assert picture_host.hits["a.jpg"] == 2
 
 
+async def test_a_lease_lapses_by_itself(
+    working: Any, picture_host: PictureHost, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a holder that died before it came to prolong it.
+    monkeypatch.setattr(leases_module, "_PROLONG_SECONDS", 3_600)
+    url = picture_host.add("a.jpg", jpeg)
+    async with working() as (first, _), working() as (second, _):
+        (held,) = await first.load([url])
+        async with asyncio.timeout(30):
+            (other,) = await second.load([url])
+        assert other.pixels is not None
+        assert held.pixels is not None
+
+
+async def test_pixels_that_no_post_holds_any_more_keep_nobody_waiting(
+    working: Any, picture_host: PictureHost, jpeg: bytes
+) -> None:
+    url = picture_host.add("a.jpg", jpeg)
+    async with working() as (first, _), working() as (second, count):
+        # Its partition went to another worker, say, before the engine came to it.
+        held = await first.load([url])
+        waiting = asyncio.create_task(second.load([url]))
+        await joined(count)
+        del held
+        async with asyncio.timeout(30):
+            (other,) = await waiting
+        assert other.pixels is not None
+
+
 async def test_a_host_that_fails_one_worker_unremembered_is_asked_by_the_next(
     working: Any, picture_host: PictureHost, jpeg: bytes
 ) -> None:
@@ -182,6 +208,35 @@ async def test_a_host_that_fails_one_worker_unremembered_is_asked_by_the_next(
             (other,) = await second.load([url])
         assert other.pixels is not None
         blocking.cancel()
+
+
+async def test_no_lease_outlives_what_it_was_taken_for(
+    working: Any,
+    picture_host: PictureHost,
+    valkey: ValkeyServer,
+    jpeg: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leases_module, "LEASE_MS", 1_000)
+    monkeypatch.setattr(leases_module, "_PROLONG_SECONDS", 0.2)
+    urls = [picture_host.add(name, jpeg) for name in ("a.jpg", "b.jpg")]
+    broken, gone = picture_host.add("c.jpg", jpeg[:300]), picture_host.url_of("d.jpg")
+
+    async def none_is_left() -> None:
+        with redis.Redis.from_url(valkey.url) as store:
+            async with asyncio.timeout(30):
+                while list(store.scan_iter("rpbert:flight:*")):  # noqa: ASYNC110 - Redis's own clock
+                    await asyncio.sleep(0.05)
+
+    async with working() as (loader, _):
+        (picture,) = await loader.load(urls[:1])
+        describe(loader, picture)
+        del picture
+        await none_is_left()
+        known, *failed = await loader.load([urls[1], broken, gone])
+        assert known.features is not None
+        assert [entry.status for entry in failed] == ["broken", "http_error"]
+        await none_is_left()
 
 
 HOLDER = """

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_network
 
 import numpy as np
@@ -11,6 +10,7 @@ from structlog.testing import capture_logs
 
 from model.pictures import decode
 from schemas import ImageStatus
+from tests.workers.tagger.pictures.hosts import Count, OpenLoader
 from workers.local.picture_faults import hanging, status
 from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
@@ -18,9 +18,6 @@ from workers.settings import PictureSettings
 from workers.tagger.pictures.decoder import Decoder
 from workers.tagger.pictures.loader import Loader
 from workers.tagger.pictures.picture import Features, Picture
-
-OpenLoader = Callable[..., AbstractAsyncContextManager[Loader]]
-Count = Callable[..., float]
 
 
 @pytest.fixture

