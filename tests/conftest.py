@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
 from kafka import KafkaAdminClient
 
+from tests.command_line import Rpbert, Run
 from tests.model.tiny import save_tiny_release
 from tests.pipeline import Pipeline
+from tests.refresh import Stage, World, teach
+from workers.cli import main
 from workers.local.errors import LocalServiceError
 from workers.local.kafka import KafkaCluster
 from workers.local.picture_host import PictureHost
@@ -116,6 +121,41 @@ def topic(make_topics: MakeTopics) -> str:
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See `save_tiny_release`."""
     return save_tiny_release(tmp_path_factory.mktemp("releases") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path) -> World:
+    """See `teach`."""
+    return teach(tmp_path_factory.mktemp("world"), tiny_release)
+
+
+@pytest.fixture
+def stage(world: World, kafka: KafkaCluster, make_topics: MakeTopics, tmp_path: Path) -> Stage:
+    """See `Stage`."""
+    topics = make_topics("releases", "annotations", cleanup_policy="compact")
+    return Stage(world, kafka.bootstrap_servers, topics, tmp_path)
+
+
+@pytest.fixture
+def rpbert(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rpbert:
+    """The command line within this process, which has torch already."""
+
+    def call(*words: str, stdin: str = "", **variables: str) -> Run:
+        monkeypatch.setattr(sys, "argv", ["rpbert", *words])
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        monkeypatch.setenv("COLUMNS", "100")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0
+        captured = capfd.readouterr()
+        return Run(status, captured.out, captured.err)
+
+    return call
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -14,23 +14,40 @@ _POLL_MS: Final = 500
 _PATIENCE_SECONDS: Final = 60.0
 
 
-def held_records(consumer: KafkaConsumer, topic: str, *, since_ms: int | None = None) -> Iterator[Any]:
+def held_until(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
+    """Where each partition of a topic ends now: the offset behind its last committed record.
+
+    Raises:
+        SetupError: the topic can't be seen.
+    """
+    ends: dict[TopicPartition, int] = consumer.end_offsets(_partitions(consumer, topic))
+    return {each.partition: end for each, end in ends.items()}
+
+
+def held_records(
+    consumer: KafkaConsumer,
+    topic: str,
+    *,
+    since_ms: int | None = None,
+    until: Mapping[int, int] | None = None,
+) -> Iterator[Any]:
     """The records that a topic holds at the call, and none that come later.
 
     Args:
         consumer: of no group; it is assigned the topic.
         topic: the topic.
         since_ms: leave out what stands before the first record of this time, in ms since 1970.
+        until: leave out what stands at or behind the offset of its partition; of a partition that is not
+            named, everything.
 
     Raises:
         SetupError: the topic can't be seen, or a partition gives nothing for a minute.
     """
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    if not partitions:
-        # Not an empty topic: who reads what was done before must not take it for nothing.
-        raise SetupError(f"Kafka does not show the topic {topic}; check that it is there, and your rights")
+    partitions = _partitions(consumer, topic)
     starts = consumer.beginning_offsets(partitions)
     ends = consumer.end_offsets(partitions)
+    if until is not None:
+        ends = {each: min(end, until.get(each.partition, 0)) for each, end in ends.items()}
     if since_ms is not None:
         found = consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
         starts = {each: found[each].offset if found[each] else ends[each] for each in partitions}
@@ -64,6 +81,14 @@ def held_record(consumer: KafkaConsumer, partition: TopicPartition, offset: int)
         for records in _poll(consumer, partition.topic).values():
             return next((record for record in records if record.offset == offset), None)
     return None
+
+
+def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    found = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    if not found:
+        # Not an empty topic: who reads what was done before must not take it for nothing.
+        raise SetupError(f"Kafka does not show the topic {topic}; check that it is there, and your rights")
+    return found
 
 
 def _poll(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, list[Any]]:

@@ -9,6 +9,7 @@ from cyclopts.config import Env
 from pydantic import ValidationError
 from rich.console import Console
 
+from workers.commands.annotate import annotate
 from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.dlq import app as dlq
@@ -23,6 +24,7 @@ from workers.commands.tag import tag
 from workers.commands.tail import tail
 from workers.commands.topics import app as topics
 from workers.commands.train import train
+from workers.commands.trainer import trainer
 from workers.commands.worker import worker
 from workers.errors import SetupError
 
@@ -49,6 +51,7 @@ app.command(topics)
 app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
+app.command(annotate, group=SERVE)
 app.command(dlq)
 app.command(releases)
 app.command(local)
@@ -56,11 +59,12 @@ app.command(data)
 app.command(evaluate, group=BUILD)
 app.command(explain, group=BUILD)
 app.command(train, group=BUILD)
+app.command(trainer, group=BUILD)
 app.command(schemas, group=BUILD)
 
 
 def main() -> None:
-    """Run the command line; exit status 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """Run the command line; exit status 0 done, 1 failed, 2 misused, 130 interrupted; some have their own."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)

@@ -173,3 +173,31 @@ class Metrics:
         self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"rpbert_{name}", documentation, labels, buckets=buckets, registry=self.registry)
+
+
+class TrainerMetrics:
+    """The metrics of one trainer run, in a registry of its own, for a Pushgateway."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry(auto_describe=True)
+        self.ended = self._gauge("last_run_timestamp_seconds", "When the last run ended.")
+        self.duration = self._gauge("last_run_duration_seconds", "Seconds that the last run took.")
+        self.outcome = self._gauge(
+            "last_run_outcome", "1 for how the last run ended: published, refused, failed.", "outcome"
+        )
+        self.annotations = self._gauge(
+            "annotations", "Annotations by what they were for: train, choosing, held_out.", "part"
+        )
+        self.f1 = self._gauge(
+            "f1_ratio",
+            "Micro F1 of incumbent and candidate, on dev (mean over its files) and on held_out.",
+            "release",
+            "data",
+        )
+        self.batch_seconds = self._gauge(
+            "batch_duration_seconds", "Seconds that incumbent and candidate took for one batch.", "release"
+        )
+        self.failed_checks = self._gauge("failed_checks", "Conditions of the rule that did not hold.")
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"rpbert_trainer_{name}", documentation, labels, registry=self.registry)

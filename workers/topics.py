@@ -29,9 +29,10 @@ class TopicLimits:
 def create_topics(
     client: KafkaAdminClient, settings: KafkaSettings, *, partitions: int, replication_factor: int
 ) -> dict[str, bool]:
-    """Create the topics that are not there yet; those of the replays and releases have one partition.
+    """Create the topics that are not there yet.
 
-    The first holds little, and in the second the order counts across keys.
+    Those of replays, releases and annotations have one partition: they hold little. Among releases the order
+    counts across keys, and of annotations one number then says how far they were read.
 
     Returns:
         Each topic, and whether it was created now.
@@ -45,10 +46,12 @@ def create_topics(
         settings.dead_letter_topic: {"max.message.bytes": str(_DEAD_LETTER_BYTES)},
         settings.replay_topic: {"cleanup.policy": "compact"},
         settings.release_topic: {"cleanup.policy": "compact"},
+        settings.annotation_topic: {"cleanup.policy": "compact"},
     }
+    single = (settings.replay_topic, settings.release_topic, settings.annotation_topic)
     created = {}
     for topic, config in configs.items():
-        number = 1 if topic in (settings.replay_topic, settings.release_topic) else partitions
+        number = 1 if topic in single else partitions
         wanted = {
             "num_partitions": number,
             "replication_factor": replication_factor,

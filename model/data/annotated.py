@@ -32,19 +32,43 @@ def read_annotated(path: Path) -> GoldSet:
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
-        annotated = _parse(line, f"{path}:{number}")
-        words = cut(annotated.post.text)
-        tags = _tags(words, annotated.entities, oddities, f"{path}:{number}")
-        if words:
-            images = tuple(_name(url) for url in annotated.post.pictures)
-            texts = tuple(word.text for word in words)
-            posts.append(GoldPost(texts, tags, images, annotated.relations or ()))
-        else:
-            oddities[Oddity.POSTS_WITHOUT_WORDS] += 1
+        where = f"{path}:{number}"
+        post = gold_post(parse_annotated(line, where), where, oddities)
+        if post is not None:
+            posts.append(post)
     return GoldSet(tuple(posts), dict(oddities))
 
 
-def _parse(line: str, where: str) -> AnnotatedPost:
+def gold_post(annotated: AnnotatedPost, where: str, oddities: Counter[str]) -> GoldPost | None:
+    """An annotated post on the words that serving cuts; None where its text has none.
+
+    Args:
+        annotated: the post.
+        where: how a message calls it.
+        oddities: counts what had to be mended.
+
+    Raises:
+        DatasetError: an entity stands where no word is.
+    """
+    words = cut(annotated.post.text)
+    tags = _tags(words, annotated.entities, oddities, where)
+    if not words:
+        oddities[Oddity.POSTS_WITHOUT_WORDS] += 1
+        return None
+    images = tuple(_name(url) for url in annotated.post.pictures)
+    return GoldPost(tuple(word.text for word in words), tags, images, annotated.relations or ())
+
+
+def parse_annotated(line: str, where: str) -> AnnotatedPost:
+    """Read one annotated post, JSON.
+
+    Args:
+        line: the post.
+        where: how a message calls it.
+
+    Raises:
+        DatasetError: it is none; names the field.
+    """
     try:
         return AnnotatedPost.model_validate_json(line)
     except ValidationError as error:

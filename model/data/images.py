@@ -78,13 +78,14 @@ class PictureCounts:
 class PostPictures:
     """Decodes the pictures of posts and counts what becomes of them: no post is lost to its picture."""
 
-    def __init__(self, folder: ImageFolder | None) -> None:
+    def __init__(self, folder: ImageFolder | None = None, *further: ImageFolder) -> None:
         """Begin counting.
 
         Args:
             folder: where the pictures lie; None leaves all of them out.
+            further: where those lie that it has not.
         """
-        self._folder = folder
+        self._folders = () if folder is None else (folder, *further)
         self._counts: Counter[str] = Counter()
 
     @property
@@ -102,9 +103,9 @@ class PostPictures:
         return tuple(decoded)
 
     def _decode(self, name: str) -> tuple[str, Pixels | None]:
-        if self._folder is None:
+        if not self._folders:
             return "left_out", None
-        path = self._folder.find(name)
+        path = next((path for folder in self._folders if (path := folder.find(name))), None)
         if path is None:
             return "missing", None
         try:

@@ -10,6 +10,8 @@ from model.manifest import ReleaseError
 
 CHANNELS: Final = "channels"
 """The directory of the channels; no release can have this name."""
+REPORTS: Final = "reports"
+"""The directory of the trainer's reports; nor this."""
 STABLE: Final = "stable"
 """The channel that is meant when none is named."""
 
@@ -26,10 +28,10 @@ class ReleaseId:
 
     def __post_init__(self) -> None:
         for part, what in ((self.name, "name"), (self.version, "version")):
-            if not _PART.fullmatch(part) or part == CHANNELS:
+            if not _PART.fullmatch(part) or part in (CHANNELS, REPORTS):
                 raise ReleaseError(
                     f"{part!r} can't be a release's {what} in a store: letters, digits, ., _, + and - are "
-                    f"allowed, a letter or digit first, at most 100, and not {CHANNELS}"
+                    f"allowed, a letter or digit first, at most 100, and not {CHANNELS} or {REPORTS}"
                 )
 
     def __str__(self) -> str:

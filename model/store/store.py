@@ -1,7 +1,8 @@
 """A release store: complete versions, their signatures, and the channels that point to them.
 
     NAME/VERSION/   the files of a release, manifest.json.sig if it is signed, manifest.json last
-    channels/       a small file for each channel
+    channels/       a small file for each channel, and the lock of the trainer, see `lease`
+    reports/        what the trainer's runs came to
 
 A version is there when its manifest is; what was broken off before has none and is never listed.
 """
@@ -30,7 +31,7 @@ from model.manifest import (
 from model.signing import require_signature, sign
 from model.store.channel import Change, Channel, Entry
 from model.store.files import open_files
-from model.store.reference import CHANNELS, ReleaseId, channel_name
+from model.store.reference import CHANNELS, REPORTS, ReleaseId, channel_name
 
 SIGNATURE: Final = f"{MANIFEST}.sig"
 _KNOWN: Final = frozenset({*FILES, GOLDEN, MANIFEST, SIGNATURE})
@@ -293,7 +294,7 @@ class ReleaseStore:
     def _directories(self) -> list[ReleaseId]:
         found = []
         for name in self.files.names():
-            for version in self.files.names(name) if name != CHANNELS else ():
+            for version in self.files.names(name) if name not in (CHANNELS, REPORTS) else ():
                 try:
                     found.append(ReleaseId(name, version))
                 except ReleaseError:

@@ -206,14 +206,14 @@ def _captioned(directories: Iterable[Path]) -> list[CaptionedPicture]:
 
 def _read(paths: Sequence[Path]) -> dict[str, GoldSet]:
     read = {}
-    for name, path in _short_names(paths).items():
+    for name, path in short_names(paths).items():
         read[name] = read_gold(path)
         if not read[name].posts:
             raise DatasetError(f"{path}: has no posts; give a file that has")
     return read
 
 
-def _short_names(paths: Sequence[Path]) -> dict[str, Path]:
+def short_names(paths: Sequence[Path]) -> dict[str, Path]:
     """Each path by its last two parts, or by the whole of it where two would be called the same."""
     names = [shown(path) for path in paths]
     return {

@@ -28,6 +28,7 @@ from model.training.judge import Judge
 from model.training.logs import RunLog
 from model.training.loop import Loop
 from model.training.pictures import Pictures, describe_with
+from model.training.processes import on_cpu
 from model.training.progress import Progress
 from model.training.report import Environment, Report
 from model.training.settings import TrainingSettings
@@ -121,7 +122,7 @@ def train(settings: TrainingSettings) -> Path:
 
 
 def _accelerator(settings: TrainingSettings) -> Accelerator:
-    cpu = settings.device == "cpu" or not torch.cuda.is_available()
+    cpu = on_cpu(settings.device)
     dtype = pick_dtype(settings.dtype, torch.device("cpu" if cpu else "cuda"))
     # A step trains one task, and of it what the gates let through.
     parallel = DistributedDataParallelKwargs(find_unused_parameters=True)

@@ -28,11 +28,13 @@ _NOT_THE_RECIPE: Final = {
 }
 
 
-@Parameter(name="*")
-class TrainingSettings(BaseModel):
-    """Settings of `rpbert train`; with `--rounds 100` the defaults are those of `small`."""
-
+class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@Parameter(name="*")
+class GoldData(_Settings):
+    """What to train on."""
 
     train: tuple[Path, ...] = Field(
         min_length=1, description="File of gold posts to train on, CoNLL or AnnotatedPost JSONL; repeatable."
@@ -49,14 +51,27 @@ class TrainingSettings(BaseModel):
     relation: Path | None = Field(None, description="CSV of text-image relation labels (TRC).")
     relation_texts: Path | None = Field(None, description="Texts of the tweets in --relation.")
     relation_images: Path | None = Field(None, description="Directory of the pictures of --relation.")
+
+    @model_validator(mode="after")
+    def _relation_is_whole(self) -> Self:
+        parts = {
+            "--relation": self.relation,
+            "--relation-texts": self.relation_texts,
+            "--relation-images": self.relation_images,
+        }
+        missing = [flag for flag, value in parts.items() if value is None]
+        if missing and len(missing) < len(parts):
+            raise ValueError(f"{' and '.join(missing)} is missing: {', '.join(parts)} go together")
+        return self
+
+
+class _Run(GoldData):
+    """Where a run begins, and what it is to become."""
+
     output: Path = Field(description="Directory of the run: release, report, checkpoints, TensorBoard logs.")
     resume: bool = Field(
         default=False, description="Go on from the newest checkpoint in --output, if there is one."
     )
-    checkpoint_steps: int = Field(
-        200, gt=0, description="Steps between checkpoints; the end of an epoch always makes one."
-    )
-
     preset: str | None = Field(
         None, description=f"Network: {', '.join(PRESETS)}; {_DEFAULT_PRESET} if unset."
     )
@@ -83,6 +98,45 @@ class TrainingSettings(BaseModel):
         None, min_length=1, description="Name of the release; that of the preset if unset."
     )
     version: str = Field("1.0.0", min_length=1, description="Version of the release.")
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, preset: str | None) -> str | None:
+        if preset is not None and preset not in PRESETS:
+            raise ValueError(f"there is no preset {preset!r}: give one of {', '.join(PRESETS)}")
+        return preset
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        starts = {
+            "--preset": self.preset,
+            "--encoder": self.encoder,
+            "--backbone-weights": self.backbone_weights,
+            "--untrained": self.untrained,
+        }
+        given = [flag for flag, value in starts.items() if value]
+        if self.initial_release and given:
+            raise ValueError(f"--initial-release brings its own network: leave out {' and '.join(given)}")
+        if self.untrained and (self.encoder or self.backbone_weights):
+            raise ValueError(
+                "--untrained starts from random weights: leave out --encoder, --backbone-weights"
+            )
+        return self
+
+    @property
+    def network(self) -> str:
+        """Name of the preset, where no release is started from."""
+        return self.preset or _DEFAULT_PRESET
+
+    @property
+    def release_name(self) -> str:
+        """Name of the release."""
+        return self.name or self.network
+
+
+@Parameter(name="*")
+class Recipe(_Settings):
+    """How to train; with `--rounds 100` the defaults are those of `small`."""
 
     epochs: int = Field(6, gt=0, description="Epochs at most.")
     rounds: int = Field(
@@ -148,46 +202,18 @@ class TrainingSettings(BaseModel):
         "with --vision tuned, or where each block has a position of its own.",
     )
     seed: int = Field(1, ge=0, description="Of data order, dropout, augmentation and new weights.")
+    checkpoint_steps: int = Field(
+        200, gt=0, description="Steps between checkpoints; the end of an epoch always makes one."
+    )
     device: Literal["auto", "cpu"] = Field("auto", description="auto is CUDA where it is, one GPU a process.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of the matrix products; auto takes bfloat16 where the device has it."
     )
 
-    @field_validator("preset")
-    @classmethod
-    def _known(cls, preset: str | None) -> str | None:
-        if preset is not None and preset not in PRESETS:
-            raise ValueError(f"there is no preset {preset!r}: give one of {', '.join(PRESETS)}")
-        return preset
 
-    @model_validator(mode="after")
-    def _one_start(self) -> Self:
-        starts = {
-            "--preset": self.preset,
-            "--encoder": self.encoder,
-            "--backbone-weights": self.backbone_weights,
-            "--untrained": self.untrained,
-        }
-        given = [flag for flag, value in starts.items() if value]
-        if self.initial_release and given:
-            raise ValueError(f"--initial-release brings its own network: leave out {' and '.join(given)}")
-        if self.untrained and (self.encoder or self.backbone_weights):
-            raise ValueError(
-                "--untrained starts from random weights: leave out --encoder, --backbone-weights"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _relation_is_whole(self) -> Self:
-        parts = {
-            "--relation": self.relation,
-            "--relation-texts": self.relation_texts,
-            "--relation-images": self.relation_images,
-        }
-        missing = [flag for flag, value in parts.items() if value is None]
-        if missing and len(missing) < len(parts):
-            raise ValueError(f"{' and '.join(missing)} is missing: {', '.join(parts)} go together")
-        return self
+@Parameter(name="*")
+class TrainingSettings(Recipe, _Run):
+    """Settings of `rpbert train`; with `--rounds 100` the defaults are those of `small`."""
 
     @model_validator(mode="after")
     def _vision_has_pictures(self) -> Self:
@@ -196,16 +222,6 @@ class TrainingSettings(BaseModel):
                 "--vision tuned needs pictures: give --images, --captioned-pictures or --relation"
             )
         return self
-
-    @property
-    def network(self) -> str:
-        """Name of the preset, where no release is started from."""
-        return self.preset or _DEFAULT_PRESET
-
-    @property
-    def release_name(self) -> str:
-        """Name of the release."""
-        return self.name or self.network
 
     def recipe(self) -> dict[str, object]:
         """What makes one run other than another: all but places and this machine's circumstances."""

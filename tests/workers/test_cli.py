@@ -5,56 +5,12 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from workers.cli import main
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a call of `rpbert` left behind."""
-
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def sentence(self) -> str:
-        """The only line of a failed run."""
-        lines = self.errors.strip().splitlines()
-        assert len(lines) == 1, self.errors
-        return lines[0]
-
-
-class Rpbert(Protocol):
-    def __call__(self, *words: str, stdin: str = "", **variables: str) -> Run: ...
-
-
-@pytest.fixture
-def rpbert(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rpbert:
-    """The command line within this process, which has torch already."""
-
-    def call(*words: str, stdin: str = "", **variables: str) -> Run:
-        monkeypatch.setattr(sys, "argv", ["rpbert", *words])
-        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
-        monkeypatch.setenv("COLUMNS", "100")
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        capfd.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 0
-        captured = capfd.readouterr()
-        return Run(status, captured.out, captured.err)
-
-    return call
+from tests.command_line import Rpbert, Run
 
 
 @pytest.fixture
@@ -216,9 +172,9 @@ def test_topics_are_created_once(rpbert: Rpbert, kafka: Any) -> None:
     words = ["topics", "create", "--bootstrap-servers", kafka.bootstrap_servers]
     words += ["--partitions", "3", "--replication-factor", "1"]
     words += ["--input-topic", "cli.raw", "--output-topic", "cli.out", "--dead-letter-topic", "cli.dlq"]
-    words += ["--release-topic", "cli.releases"]
-    assert rpbert(*words).output.count("created") == 5
-    assert rpbert(*words).output.count("was there already") == 5
+    words += ["--release-topic", "cli.releases", "--annotation-topic", "cli.annotations"]
+    assert rpbert(*words).output.count("created") == 6
+    assert rpbert(*words).output.count("was there already") == 6
 
 
 def test_too_many_copies_are_refused_in_one_sentence(rpbert: Rpbert, kafka: Any) -> None:

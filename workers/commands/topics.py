@@ -36,7 +36,7 @@ def create(
 
     Args:
         settings: how to reach Kafka.
-        partitions: partitions of each topic; those of the replays and of the releases have one.
+        partitions: partitions of each topic; those of replays, releases and annotations have one.
         replication_factor: copies of each partition.
     """
     client = kafka_clients.admin(settings)

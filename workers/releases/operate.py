@@ -71,7 +71,7 @@ def publish_and_print(
             _change(
                 store,
                 channel,
-                lambda: store.point(channel, release, by=by or _me(), reason=reason, again=again),
+                lambda: store.point(channel, release, by=by or me(), reason=reason, again=again),
                 announcer,
                 as_json=as_json,
             )
@@ -97,7 +97,7 @@ def roll_back_and_print(
             _change(
                 store,
                 channel,
-                lambda: store.roll_back(channel, by=by or _me(), reason=reason),
+                lambda: store.roll_back(channel, by=by or me(), reason=reason),
                 announcer,
                 as_json=as_json,
             )
@@ -251,6 +251,6 @@ def _in_store(source: str) -> ReleaseId:
         ) from None
 
 
-def _me() -> str:
+def me() -> str:
     """Who runs this, for the history: `user@machine`."""
     return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -24,7 +24,7 @@ PARTITIONS = 2
 
 
 class Office:
-    """the five topics, what is written to them, and the command that sends back."""
+    """the six topics, what is written to them, and the command that sends back."""
 
     def __init__(self, settings: KafkaSettings, producer: KafkaProducer) -> None:
         self.settings = settings

@@ -1,0 +1,1 @@
+"""What people say of posts, on `posts.annotations`: handed over, and read."""

@@ -1,0 +1,1 @@
+"""From annotations to a better release: read, train, judge, publish or refuse."""
