@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import socket
 import sys
@@ -253,4 +254,9 @@ def _in_store(source: str) -> ReleaseId:
 
 def me() -> str:
     """Who runs this, for the history: `user@machine`."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container the number may have no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -58,6 +58,17 @@ def test_who_was_silent_for_too_long_learns_that_another_has_begun(store: Releas
     assert Holder.model_validate_json(content).identity == "third"
 
 
+def test_who_wakes_up_takes_nothing_back(store: ReleaseStore) -> None:
+    with Lease(store.files, KEY, holder("frozen"), beat=0.01, silence=1_000.0) as frozen:
+        # Again, if it was between a look and its sign of life.
+        while frozen._thread.is_alive():
+            dead(store, "other")
+            time.sleep(0.05)
+    content = store.files.read(KEY, at_most=1_000)
+    assert content is not None
+    assert Holder.model_validate_json(content).identity == "other"
+
+
 def test_a_store_that_is_away_for_a_moment_ends_no_run(
     store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.scores import EntityScores, Score, Scores
@@ -38,6 +38,7 @@ def failed(candidate: Figures, incumbent: Figures | None = None, rule: RuleSetti
     return [each.name for each in check(incumbent or figures(), candidate, rule) if not each.holds]
 
 
+@settings(deadline=None)
 @given(F1, F1, F1, st.floats(0.001, 100))
 def test_as_good_and_as_quick_is_good_enough(
     dev: float, kind: float, held_out: float, seconds: float
@@ -46,6 +47,7 @@ def test_as_good_and_as_quick_is_good_enough(
     assert failed(same, same) == []
 
 
+@settings(deadline=None)
 @given(F1, F1)
 def test_better_figures_never_refuse_what_worse_ones_let_pass(one: float, other: float) -> None:
     worse, better = sorted((one, other))
