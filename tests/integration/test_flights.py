@@ -56,6 +56,7 @@ def assert_all_have_the_picture(pipeline: Pipeline) -> list[TaggedPost]:
     return results
 
 
+@pytest.mark.timeout(400)
 def test_two_workers_race_for_a_picture_and_one_fetches_and_describes_it(
     pipeline: Pipeline, picture_host: PictureHost
 ) -> None:

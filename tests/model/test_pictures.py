@@ -121,6 +121,15 @@ def test_the_cap_can_be_set() -> None:
     assert decode(encoded(halves(), "JPEG"), max_pixels=400 * 300).shape == (224, 224, 3)
 
 
+def test_only_so_many_scans_are_decoded() -> None:
+    whole = encoded(halves(), "JPEG", progressive=True)
+    start = whole.rindex(b"\xff\xda")
+    last, scans = whole[start:-2], whole.count(b"\xff\xda")
+    assert decode(whole[:start] + last * (101 - scans) + b"\xff\xd9").shape == (224, 224, 3)
+    with pytest.raises(PictureTooLarge, match="more than 100 scans"):
+        decode(whole[:start] + last * (102 - scans) + b"\xff\xd9")
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_a_corrupt_exif_does_not_cost_the_picture() -> None:
     data = encoded(halves(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7f" + b"\xff" * 40)

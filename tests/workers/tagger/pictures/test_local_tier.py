@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.tagger.pictures.lead import Lead
 from workers.tagger.pictures.local_tier import LocalTier
@@ -41,6 +42,9 @@ def test_a_lead_whose_time_is_over_settles_nothing(metrics: Metrics) -> None:
     assert not memory.settled
     assert memory.content is None
     assert memory.features is FEATURES
+    tier.keep_lead("b", Lead(1.0, failure=ImageStatus.TIMEOUT))
+    assert tier.recall("b").failure is None
+    assert not tier.recall("b").settled
 
 
 def test_one_picture_of_a_batch_does_not_hold_the_others_in_memory(metrics: Metrics) -> None:
