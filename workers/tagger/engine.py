@@ -160,8 +160,16 @@ class Engine:
             taggings = self._tag(batch)
             seconds = perf_counter() - began
         except Exception as error:  # noqa: BLE001 - whatever a post does to the model, its batch mates go on
-            too_large = ran_out_of_memory(error)
-            if not too_large and len(batch) == 1:
+            too_large, alone = ran_out_of_memory(error), len(batch) == 1
+            failed = batch[0].served.name
+            if alone and self._failed(batch[0]):
+                _log.warning(
+                    "a release failed on a post, and another has taken it over",
+                    release=failed,
+                    error=type(error).__name__,
+                )
+                return
+            if not too_large and alone:
                 _log.exception("the model failed on a post", source=batch[0].source.model_dump())
         else:
             self._tagged(batch, taggings, seconds)
@@ -175,8 +183,6 @@ class Engine:
             middle = len(batch) // 2
             self._work(batch[:middle])
             self._work(batch[middle:])
-            return
-        if self._failed(batch[0]):
             return
         self._rule_out_sickness(batch[0].served)
         message = (
