@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -148,6 +149,24 @@ def test_a_release_that_was_replaced_goes_once_its_last_post_is_done(tagger: Tag
     made.clear_away()
     gc.collect()
     assert gone() is None
+
+
+def test_pictures_of_an_old_backbone_are_had_until_its_last_post_is_done(tagger: Tagger) -> None:
+    made = serving(tagger)
+    made.start()
+    try:
+        post = made.take(b"key")
+        made.replace(release(tagger, "2", backbone="another"))
+        made.clear_away()
+        had = Event()
+        post.pictures.submit(("no url",), lambda _: had.set())
+        assert had.wait(60)
+        made.give_back(post)
+        made.clear_away()
+        with pytest.raises(RuntimeError, match="not running"):
+            post.pictures.submit(("no url",), lambda _: None)
+    finally:
+        made.close()
 
 
 class Blind(Release):
