@@ -71,6 +71,12 @@ def test_within_the_bounds_a_release_may_be_a_little_worse(worse: dict[str, floa
     assert judge(record(seed, 400, **worse), SERVED, BOUNDS) is None  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("seed", range(3, 13))
+def test_chance_alone_does_not_carry_a_release_over_a_bound_that_it_stands_at(seed: int) -> None:
+    at_the_bound = record(seed, 400, entities=1.5 * BOUNDS.canary_entity_ratio)
+    assert judge(at_the_bound, SERVED, BOUNDS) is None
+
+
 @quick
 @given(seeds, st.integers(0, 199))
 def test_before_there_are_enough_posts_only_failures_count(seed: int, posts: int) -> None:
