@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import os
 import threading
+from io import BytesIO
 
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from schemas import ImageStatus, TaggedPost
 from tests.pipeline import Pipeline, told
 from tests.workers.tagger.in_process import wait_until
 from workers.local.picture_host import PictureHost
-from workers.local.samples import picture_bytes, picture_names
 from workers.local.worker_process import WorkerProcess
 
 POSTS = 16
@@ -44,6 +46,14 @@ def post_everywhere(pipeline: Pipeline, url: str) -> None:
     assert {partition for partition, _ in places} == set(range(pipeline.partitions))
 
 
+@pytest.fixture
+def new_picture() -> bytes:
+    """A picture that no test before has left in Redis."""
+    written = BytesIO()
+    Image.frombytes("RGB", (32, 32), os.urandom(32 * 32 * 3)).save(written, "PNG")
+    return written.getvalue()
+
+
 def waits_for_another(worker: WorkerProcess) -> bool:
     return told(worker, "image_flights_joined_total", where="in another worker") > 0
 
@@ -58,13 +68,13 @@ def assert_all_have_the_picture(pipeline: Pipeline) -> list[TaggedPost]:
 
 @pytest.mark.timeout(400)
 def test_two_workers_race_for_a_picture_and_one_fetches_and_describes_it(
-    pipeline: Pipeline, picture_host: PictureHost
+    pipeline: Pipeline, picture_host: PictureHost, new_picture: bytes
 ) -> None:
     both_want_it = threading.Event()
 
     async def handler(_: web.Request) -> web.StreamResponse:
         await asyncio.to_thread(both_want_it.wait, 60)
-        return web.Response(body=picture_bytes(picture_names()[0]))
+        return web.Response(body=new_picture)
 
     workers = two_workers(pipeline)
     url = picture_host.add("a.jpg", handler)
@@ -84,12 +94,12 @@ def test_two_workers_race_for_a_picture_and_one_fetches_and_describes_it(
 
 @pytest.mark.timeout(400)
 def test_a_worker_killed_while_it_fetches_a_picture_does_not_block_the_other(
-    pipeline: Pipeline, picture_host: PictureHost
+    pipeline: Pipeline, picture_host: PictureHost, new_picture: bytes
 ) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         if picture_host.hits["a.jpg"] == 1:
             await asyncio.Event().wait()
-        return web.Response(body=picture_bytes(picture_names()[0]))
+        return web.Response(body=new_picture)
 
     workers = two_workers(pipeline, *SOON_MISSED)
     url = picture_host.add("a.jpg", handler)

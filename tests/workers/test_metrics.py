@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from workers.metrics import Metrics
+from workers.metrics import Metrics, TrainerMetrics
 
+SUFFIXES = {"counter": "_total", "info": "_info"}
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -17,8 +18,9 @@ def named() -> set[str]:
 
 def exposed() -> set[str]:
     return {
-        family.name + ("_total" if family.type == "counter" else "")
-        for family in Metrics().registry.collect()
+        family.name + SUFFIXES.get(family.type, "")
+        for metrics in (Metrics(), TrainerMetrics())
+        for family in metrics.registry.collect()
     }
 
 
