@@ -127,9 +127,9 @@ class Worker:
 
     def _turn(self) -> None:
         self._health.turned = monotonic()
-        self._unopened.extend(
-            self._poll(timeout_ms=_POLL_MS, max_records=self._room(), max_bytes=self._room_bytes())
-        )
+        # A rebalance within the poll changes what is unopened: what the poll brings comes on top of that.
+        polled = self._poll(timeout_ms=_POLL_MS, max_records=self._room(), max_bytes=self._room_bytes())
+        self._unopened.extend(polled)
         # A long text takes a hundred times its record's bytes once it is prepared.
         while self._unopened and self._room_bytes() > 0:
             self._take_in(self._unopened.popleft())

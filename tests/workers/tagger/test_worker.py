@@ -105,6 +105,25 @@ def test_a_broker_that_goes_away_and_comes_back(
     assert worker.running
 
 
+def test_what_a_poll_brings_beside_a_revocation_is_worked(pipeline: Pipeline, start: Start) -> None:
+    worker = start().wait_ready()
+    poll, revoked = worker.worker._poll, list[int]()
+
+    def poll_and_revoke(**limits: Any) -> list[Any]:
+        records = poll(**limits)
+        others = set(range(pipeline.partitions)) - {record.partition for record in records}
+        if records and not revoked:
+            revoked.append(others.pop())
+            worker.worker.revoked([TopicPartition(pipeline.topics[0], revoked[0])])
+        return records
+
+    # As kafka-python does: the listener is called within the poll that brings the others' records.
+    worker.worker._poll = poll_and_revoke  # type: ignore[assignment]
+    pipeline.produce(posts(20))
+    assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
+    assert revoked
+
+
 def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
     pipeline: Pipeline, kafka: KafkaCluster, tagger: Tagger, start: Start
 ) -> None:
