@@ -45,8 +45,9 @@ def test_a_worker_killed_in_mid_stream_loses_and_doubles_nothing(pipeline: Pipel
 
 
 def test_a_stranger_takes_over_from_a_killed_worker(pipeline: Pipeline) -> None:
-    first = pipeline.worker("--transaction-timeout-ms", "5000")
-    second = pipeline.worker("--transaction-timeout-ms", "5000")
+    soon_missed = ("--session-timeout-ms", "6000", "--drain-timeout", "4", "--transaction-timeout-ms", "5000")
+    first = pipeline.worker(*soon_missed)
+    second = pipeline.worker(*soon_missed)
     pipeline.produce(posts(1_000))
     pipeline.results(50)
     first.kill()

@@ -128,7 +128,7 @@ def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
     pipeline: Pipeline, kafka: KafkaCluster, tagger: Tagger, start: Start
 ) -> None:
     slow = Slow(tagger)
-    worker = start(slow, drain_timeout=2).wait_ready()
+    worker = start(slow, drain_timeout=2, session_timeout_ms=6_000).wait_ready()
     pipeline.produce(posts(50))
     wait_until(lambda: worker.sample("rpbert_posts_received_total") == 50, "all posts taken in")
     kafka.stop()
