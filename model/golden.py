@@ -6,16 +6,13 @@ checked where no picture can be fetched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from model.manifest import Fault, ReleaseError
-from schemas import AnnotatedPost, Entity
-
-Spans = Mapping[tuple[int, int], str]
-"""The type of each entity by its start and end."""
+from schemas import AnnotatedPost, Entity, GoldEntity
 
 
 def read_golden(path: Path) -> tuple[AnnotatedPost, ...]:
@@ -46,6 +43,11 @@ def write_golden(path: Path, posts: Iterable[AnnotatedPost]) -> None:
     path.write_text("".join(f"{post.model_dump_json()}\n" for post in posts), encoding="utf-8")
 
 
+def wrong_spans(post: AnnotatedPost, found: Sequence[Entity]) -> list[tuple[tuple[int, int], str]]:
+    """Spans with their type that a golden post is to have and was not given, or the other way round."""
+    return sorted(_spans(post.entities).items() ^ _spans(found).items())
+
+
 def require_golden(release: str, post: AnnotatedPost, found: Sequence[Entity]) -> None:
     """See that a golden post came out as it must: the same spans and types, no more and no less.
 
@@ -57,9 +59,8 @@ def require_golden(release: str, post: AnnotatedPost, found: Sequence[Entity]) -
     Raises:
         ReleaseError: it did not.
     """
-    wanted: Spans = {(each.start, each.end): each.type.value for each in post.entities}
-    given: Spans = {(each.start, each.end): each.type.value for each in found}
-    if wrong := sorted(wanted.items() ^ given.items()):
+    if wrong := wrong_spans(post, found):
+        wanted, given = _spans(post.entities), _spans(found)
         (start, end), _ = wrong[0]
         raise ReleaseError(
             f"{release} tags its golden post {post.post.id!r} wrong: {post.post.text[start:end]!r} is to be "
@@ -67,3 +68,8 @@ def require_golden(release: str, post: AnnotatedPost, found: Sequence[Entity]) -
             "train it anew, or publish it with other golden posts",
             Fault.GOLDEN,
         )
+
+
+def _spans(entities: Iterable[Entity | GoldEntity]) -> dict[tuple[int, int], str]:
+    """The type of each entity by its start and end."""
+    return {(each.start, each.end): each.type.value for each in entities}

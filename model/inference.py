@@ -56,7 +56,7 @@ class Tagger:
     def __init__(self, release: Release, *, device: torch.device, dtype: torch.dtype) -> None:
         self.name = release.name
         self.version = release.version
-        self._golden = release.golden
+        self.golden = release.golden
         config = release.model.config
         self.gate = config.gate
         self.dtype = str(dtype).removeprefix("torch.")
@@ -191,9 +191,13 @@ class Tagger:
                 f"{self.name}/{self.version} gives a relation score that is no probability; train it anew",
                 Fault.MODEL,
             )
-        for each in self._golden:
-            (tagging,) = self.tag([TagRequest(self.prepare(each.post.text))])
-            require_golden(f"{self.name}/{self.version}", each, tagging.entities)
+        for each in self.golden:
+            require_golden(f"{self.name}/{self.version}", each, self.entities_of(each.post.text))
+
+    def entities_of(self, text: str) -> tuple[Entity, ...]:
+        """What is found in a text alone."""
+        (tagging,) = self.tag([TagRequest(self.prepare(text))])
+        return tagging.entities
 
     def _entities(
         self, texts: Sequence[PreparedText], emissions: Tensor, batch: Batch

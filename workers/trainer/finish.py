@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from kafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict
 
-from model.manifest import CARD
-from model.release import seal
+from model.manifest import CARD, GOLDEN
+from model.release import find_release, seal
 from model.signing import read_private_key
 from model.store.reference import REPORTS, STABLE
 from model.store.store import ReleaseStore
@@ -61,7 +61,7 @@ def publish(job: Job, store: ReleaseStore, work: WorkDirectory, record: Record, 
             f"{STABLE} points to {now} meanwhile, and {record.candidate} was judged "
             f"beside {record.incumbent.release}, so it is not published; run the trainer again"
         )
-    _assemble(work, record, judgement)
+    _assemble(store, work, record, judgement)
     key = None if job.settings.signing_key is None else read_private_key(job.settings.signing_key)
     channel = job.settings.channel
     with Announcer.connected(job.kafka) as announcer:
@@ -93,10 +93,16 @@ def end(store: ReleaseStore, work: WorkDirectory, record: Record, outcome: Outco
     return ended
 
 
-def _assemble(work: WorkDirectory, record: Record, judgement: Judgement) -> None:
-    """The trained release with its lineage on its card: the same bytes however often it is done."""
+def _assemble(store: ReleaseStore, work: WorkDirectory, record: Record, judgement: Judgement) -> None:
+    """The trained release, its lineage on its card, and what golden posts the one before it carried.
+
+    The same bytes however often it is done.
+    """
     shutil.rmtree(work.release, ignore_errors=True)
     shutil.copytree(work.training / RELEASE, work.release)
     with (work.release / CARD).open("a", encoding="utf-8") as card:
         card.write(section(record, judgement))
+    carried = find_release(f"{store.url}#{record.incumbent.release}") / GOLDEN
+    if carried.exists():
+        shutil.copy(carried, work.release)
     seal(work.release, name=record.candidate.name, version=record.candidate.version)

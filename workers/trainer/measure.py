@@ -11,11 +11,13 @@ from model.data.gold import GoldPost
 from model.data.images import ImageFolder, PostPictures
 from model.data.read import read_all, read_gold
 from model.evaluation import predict
+from model.golden import wrong_spans
 from model.inference import Tagger
 from model.latency import seconds_in_turns
 from model.scores import EntityScores, score_entities
 from model.spans import conlleval_spans
 from model.training.data import short_names
+from schemas import AnnotatedPost
 from workers.trainer.rule import Figures
 
 _TIMED_POSTS: Final = 32
@@ -56,26 +58,41 @@ class Exam:
     def figures(self, taggers: Sequence[Tagger], held_out: Sequence[GoldPost]) -> list[Figures]:
         """Measure releases.
 
+        The golden posts that the first of them carries are asked of all, by their text alone as workers ask.
+
         Args:
-            taggers: the releases.
+            taggers: the releases, that in service first.
             held_out: annotations that none of them was trained on.
         """
         timed = [post for posts in self.dev.values() for post in posts][:_TIMED_POSTS]
         seconds = seconds_in_turns(taggers, timed)
-        return [self._figures(tagger, held_out, each) for tagger, each in zip(taggers, seconds, strict=True)]
+        carried = taggers[0].golden
+        return [
+            self._figures(tagger, held_out, carried, each)
+            for tagger, each in zip(taggers, seconds, strict=True)
+        ]
 
-    def _figures(self, tagger: Tagger, held_out: Sequence[GoldPost], seconds: float) -> Figures:
+    def _figures(
+        self, tagger: Tagger, held_out: Sequence[GoldPost], carried: Sequence[AnnotatedPost], seconds: float
+    ) -> Figures:
         scores = {name: self._scores(tagger, posts) for name, posts in self.dev.items()}
         golden = predict(tagger, self.golden, PostPictures(*self.folders))
         return Figures(
             dev=scores,
             held_out=self._scores(tagger, held_out) if held_out else None,
             seconds=seconds,
-            golden=len(self.golden),
-            wrong_golden=tuple(
-                " ".join(post.words)
-                for post, found in zip(self.golden, golden, strict=True)
-                if conlleval_spans(post.tags) != conlleval_spans(found.tags)
+            golden=len(self.golden) + len(carried),
+            wrong_golden=(
+                *(
+                    " ".join(post.words)
+                    for post, found in zip(self.golden, golden, strict=True)
+                    if conlleval_spans(post.tags) != conlleval_spans(found.tags)
+                ),
+                *(
+                    each.post.text
+                    for each in carried
+                    if wrong_spans(each, tagger.entities_of(each.post.text))
+                ),
             ),
         )
 

@@ -4,7 +4,7 @@
 2. On the newest annotations, held out of training, its micro F1 is at least that of the release in service.
 3. On each development file, each type with 20 gold entities or more keeps its F1, less `type_tolerance`.
 4. It takes at most `latency_factor` of the time that the release in service takes, measured in turns.
-5. It tags every golden post exactly as annotated.
+5. It tags every golden post exactly as annotated, those that the release in service carries too.
 
 F1 is that of conlleval. All five must hold; what there is no data for is not checked.
 """

@@ -11,7 +11,8 @@ import pytest
 from filelock import FileLock
 
 from model.data.read import read_gold
-from model.manifest import CARD
+from model.golden import write_golden
+from model.manifest import CARD, GOLDEN
 from model.release import seal
 from model.signing import make_keys, read_public_key
 from model.store.lease import Holder, Lease
@@ -60,6 +61,24 @@ def serve_another(stage: Stage) -> None:
     shutil.copytree(stage.world.release, other)
     seal(other, name="tiny", version="1.5.0")
     stage.store.point("stable", stage.store.add(other), by="ada", reason="by hand")
+
+
+def test_golden_posts_that_a_release_carries_judge_its_successor_which_carries_them_on(
+    stage: Stage, rpbert: Rpbert
+) -> None:
+    golden = annotated([old_post(random.Random(1))])
+    keeper = stage.directory / "keeper"
+    shutil.copytree(stage.world.release, keeper)
+    write_golden(keeper / GOLDEN, golden)
+    seal(keeper, name="tiny", version="1.0.1")
+    stage.store.point("stable", stage.store.add(keeper), by="ada", reason="with golden posts")
+    stage.annotate(POSTS)
+    run = rpbert(*stage.words(**LENIENT))
+    assert run.status == 0, run.errors
+    assert stage.store.current("stable").version == "1.1.0"
+    assert list(stage.served().golden) == golden
+    (report,) = stage.reports()
+    assert report["run"]["judgement"]["candidate"]["golden"] == 1
 
 
 def test_a_candidate_is_signed_published_beside_what_is_in_service_and_tells_its_lineage(
