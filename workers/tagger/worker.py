@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
-from random import uniform
 from threading import Event
 from time import monotonic
 from typing import Final
@@ -16,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from schemas import DeadLetterReason, Source, Stage
+from workers.backoff import jittered
 from workers.kafka_clients import in_touch
 from workers.metrics import Metrics
 from workers.settings import WorkerSettings
@@ -248,9 +248,7 @@ class Worker:
             if isinstance(error, RecordTooLarge) and not self._outcomes.take_less(error.record):
                 raise
             self._failed_commits += 1
-            # Jitter, so that workers which failed together don't come back together.
-            seldom = min(_SELDOM_SECONDS, 0.1 * 2**self._failed_commits)
-            self._next_commit = monotonic() + uniform(0, seldom)  # noqa: S311
+            self._next_commit = monotonic() + jittered(self._failed_commits, first=0.2, most=_SELDOM_SECONDS)
             _log.warning("a commit failed and will be tried again", error=str(error))
             return
         if prefix is None:

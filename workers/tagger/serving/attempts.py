@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from random import uniform
 from time import monotonic
 from typing import Final
+
+from workers.backoff import jittered
 
 _SELDOM_SECONDS: Final = 60.0
 
@@ -40,8 +41,7 @@ class Attempts:
         """Note a failure; one whose cause may pass is due again, ever more seldom."""
         self._failures = self._failures + 1 if attempt == self._failed else 1
         self._failed = attempt
-        # Jitter, so that workers which failed together don't come back together.
-        wait = uniform(0, min(_SELDOM_SECONDS, 2**self._failures))  # noqa: S311
+        wait = jittered(self._failures, first=2, most=_SELDOM_SECONDS)
         self._next = monotonic() + wait if passes else None
 
     def forget(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from random import uniform
 from time import monotonic
 from typing import Final
 
@@ -13,6 +12,7 @@ from kafka.errors import KafkaError
 from model.manifest import ReleaseError
 from model.store.channel import Entry
 from model.store.store import ReleaseStore
+from workers.backoff import jittered
 from workers.errors import SetupError
 from workers.releases.announcement import Announcer, refusal
 from workers.settings import WorkerSettings
@@ -41,7 +41,7 @@ class Refusals:
         """Have a release marked; the last one that was added counts."""
         self._waiting, self._failures = (entry, reason), 0
         # So that workers which find out together don't fence each other (KIP-98).
-        self._next_try = monotonic() + uniform(0, 1)  # noqa: S311
+        self._next_try = monotonic() + jittered(1, first=1, most=1)
 
     def announce(self) -> None:
         """Write what waits, if it is time to."""
@@ -58,7 +58,7 @@ class Refusals:
                 announcer.announce([refusal(self._store, channel, entry, by=by, reason=reason)])
         except (KafkaError, ReleaseError, SetupError) as error:
             self._failures += 1
-            self._next_try = monotonic() + uniform(0, min(_SELDOM_SECONDS, 2**self._failures))  # noqa: S311
+            self._next_try = monotonic() + jittered(self._failures, first=2, most=_SELDOM_SECONDS)
             if self._failures == 1:
                 _log.warning(
                     "other workers can't be told yet that a release left its bounds",
