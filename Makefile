@@ -32,7 +32,7 @@ hook: ## Run `make check` before each commit
 	@git config core.hooksPath .githooks
 
 lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --extra local --extra train --group dev --universal \
+	@$(BIN)/uv pip compile pyproject.toml --extra local --extra tracing --extra train --extra viewer --group dev --universal \
 		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements/dev.txt
 
 clean: ## Remove the environment and what tools left behind
