@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Two processes, each with a broker of its own: the tests wait more than they compute.
+PROCESSES ?= 2
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,8 +14,8 @@ help: ## List the targets
 demo: $(VENV)/installed ## Start everything here and watch sample posts come out tagged (ARGS=--stay to go on)
 	@$(BIN)/rpbert demo $(ARGS)
 
-test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part)
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part, PROCESSES=0 for one process)
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
