@@ -20,6 +20,9 @@ test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
 
+bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=pictures); results in bench/results
+	@for bench in $(or $(ARGS),pictures); do $(BIN)/rpbert bench $$bench || exit; done
+
 check: $(VENV)/installed ## Format, lint, types, layers: what the hook and CI run
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -52,4 +55,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test test-faults check format hook lock clean
+.PHONY: help demo test test-faults bench check format hook lock clean

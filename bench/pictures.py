@@ -1,40 +1,27 @@
-"""What pictures cost: each stage alone, the hit path, and streams of posts with more and more reposts.
-
-python -m bench.pictures
-"""
+"""`rpbert bench pictures`: each stage of a picture alone, the hit path, streams with reposts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts import App
-
-app = App(help=__doc__)
+from bench.figures import RESULTS
 
 
-@app.default
-def main(
-    *,
-    release: str = "small",
-    pictures: int = 128,
-    turns: int = 3,
-    seed: int = 1,
-    output: Path = Path(__file__).parent / "results",
+def pictures(
+    *, release: str = "small", count: int = 128, turns: int = 3, seed: int = 1, output: Path = RESULTS
 ) -> None:
-    """Measure, and write `pictures.json` and `pictures.md`.
+    """What pictures cost: each stage alone, the hit path, streams of posts with more and more reposts.
+
+    Writes `pictures.json` and `pictures.md`.
 
     Args:
         release: the model in the loop.
-        pictures: how many there are, and posts in a stream.
+        count: how many pictures there are, and posts in a stream.
         turns: how often each figure is measured, all of them once a turn.
         seed: of the pictures and of which post is a repost.
         output: directory of the results.
     """
-    # Here, not above: each decoding process imports this file again, and need not import the model.
+    # Here, not above: `rpbert bench --help` need not wait for torch.
     from bench.picture_costs import measure  # noqa: PLC0415
 
-    measure(release, pictures=pictures, turns=turns, seed=seed).write(output)
-
-
-if __name__ == "__main__":
-    app()
+    measure(release, pictures=count, turns=turns, seed=seed).write(output)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from workers.commands.annotate import annotate
+from workers.commands.bench import app as bench
 from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.dlq import app as dlq
@@ -60,6 +61,7 @@ app.command(evaluate, group=BUILD)
 app.command(explain, group=BUILD)
 app.command(train, group=BUILD)
 app.command(trainer, group=BUILD)
+app.command(bench)
 app.command(schemas, group=BUILD)
 
 

@@ -1,0 +1,37 @@
+"""`rpbert bench`: what it costs, measured on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from cyclopts import App
+
+from workers.commands.groups import BUILD
+from workers.errors import SetupError
+
+_CLONE: Final = Path(__file__).parents[2]
+
+# Import paths rather than imports: the layers know nothing of `bench/`, and the wheel is without it.
+_BENCHES: Final = (
+    ("bench.pictures:pictures", "What pictures cost: each stage, the hit path, streams with reposts."),
+)
+
+app = App(
+    name="bench",
+    group=BUILD,
+    help="Measure what it costs on this machine; writes to `bench/results/`. From a clone only: the wheel is "
+    "without `bench/`.",
+)
+
+if (_CLONE / "bench" / "__init__.py").exists():
+    # An editable install finds the packages of the wheel alone.
+    sys.path.append(str(_CLONE))
+    for _function, _help in _BENCHES:
+        app.command(_function, name=_function.rpartition(":")[2], help=_help)
+else:
+
+    @app.default
+    def _not_here(*_: str) -> None:
+        raise SetupError("rpbert bench runs from a clone: clone the repository, `make bench` there")
