@@ -293,7 +293,11 @@ class BatchSettings(_Settings):
     )
     batch_posts: int = Field(64, ge=1, description="Posts in a batch.")
     batch_wait_ms: float = Field(
-        20, ge=0, le=10_000, description="Milliseconds a post may wait for batch mates, from its arrival."
+        20,
+        ge=0,
+        le=10_000,
+        description="Milliseconds a post may wait for batch mates that are in the worker; a lone post "
+        "does not wait.",
     )
 
 

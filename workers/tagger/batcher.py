@@ -35,18 +35,20 @@ class Wait:
     seconds: float
 
 
-def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float) -> Batch | Wait:
+def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float, *, coming: bool) -> Batch | Wait:
     """Choose the next batch around the post that has waited longest.
 
     A batch costs its longest post times its posts, for padding is computed too. Around the oldest post the
     nearest in length are taken, so that little is padding and nobody waits for ever. A batch that can't
-    grow leaves at once; otherwise it leaves when its oldest post has waited `batch_wait_ms`. A post that is
-    larger than the whole budget is a batch alone.
+    grow leaves at once, be it full or be nobody known to come; otherwise it leaves when its oldest post has
+    waited `batch_wait_ms`. A post that is larger than the whole budget is a batch alone.
 
     Args:
         waiting: the posts in the order of their arrival, at least one.
         rule: budget, size and wait.
         now: the time on the clock of `Waiting.enqueued`, in seconds.
+        coming: whether the worker has more posts on their way here. Those that Kafka does not hold yet are
+            not waited for: they will find the engine idle, or gather while it works.
     """
     by_length = sorted(range(len(waiting)), key=lambda index: waiting[index].tokens)
     first = last = by_length.index(0)
@@ -70,7 +72,7 @@ def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float) -> B
     left = waiting[0].enqueued + rule.batch_wait_ms / 1_000 - now
     # A post that fills the budget by itself has nobody to wait for.
     full = full or waiting[0].tokens >= rule.batch_tokens
-    return Batch(members) if full or left <= 0 else Wait(left)
+    return Batch(members) if full or left <= 0 or not coming else Wait(left)
 
 
 def _cost(waiting: Sequence[Waiting], by_length: Sequence[int], first: int, last: int) -> int:

@@ -54,6 +54,7 @@ class Engine:
         finished: Callable[[Job], None],
         tagged: Callable[[Sequence[Job], Sequence[Tagging], float], None] = lambda *_: None,
         failed: Callable[[Job], bool] = lambda _: False,
+        coming: Callable[[], bool] = lambda: False,
         metrics: Metrics,
     ) -> None:
         """Wire the engine.
@@ -64,12 +65,14 @@ class Engine:
             tagged: is shown each batch with what was found and how many seconds that took, before its
                 pictures are let go of.
             failed: is told that the model failed on a job; whether another release has taken it over.
+            coming: whether more jobs are on their way to `submit`; asked on the engine's thread.
             metrics: of this process.
         """
         self._rule = rule
         self._finished = finished
         self._tagged = tagged
         self._failed = failed
+        self._coming = coming
         self._metrics = metrics
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
@@ -133,9 +136,9 @@ class Engine:
         groups: dict[Served, list[int]] = {}
         for index, job in enumerate(self._waiting):
             groups.setdefault(job.served, []).append(index)
-        now, waits = monotonic(), []
+        now, coming, waits = monotonic(), self._coming(), []
         for group in groups.values():
-            plan = next_batch([self._waiting[index] for index in group], self._rule, now)
+            plan = next_batch([self._waiting[index] for index in group], self._rule, now, coming=coming)
             if isinstance(plan, Batch):
                 return Batch(tuple(group[member] for member in plan.members))
             waits.append(plan.seconds)

@@ -77,6 +77,7 @@ class Worker:
         self._unopened: deque[ConsumerRecord] = deque()
         self._finished: SimpleQueue[Job] = SimpleQueue()
         self._read: dict[TopicPartition, int] = {}
+        self._illustrating: set[Job] = set()
         self._under_way = 0
         self._next_commit = monotonic()
         self._failed_commits = 0
@@ -87,6 +88,7 @@ class Worker:
             finished=self._finished.put,
             tagged=serving.tagged,
             failed=self._taken_over,
+            coming=self._more_is_coming,
             metrics=metrics,
         )
 
@@ -179,6 +181,7 @@ class Worker:
 
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
+            self._illustrating.add(job)
             job.served.pictures.submit(tuple(urls), partial(self._illustrated, job))
         else:
             self._engine.submit(job)
@@ -211,7 +214,13 @@ class Worker:
 
     def _illustrated(self, job: Job, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures
+        # First, or the engine would wait for the very post that it gets.
+        self._illustrating.discard(job)
         self._engine.submit(job)
+
+    def _more_is_coming(self) -> bool:
+        """Whether posts are on their way to the engine; several threads change it, each step at once."""
+        return bool(self._illustrating or self._unopened)
 
     def _collect(self, timeout: float = 0.0) -> None:
         """Count in what the engine has finished, waiting at most `timeout` seconds for the first."""

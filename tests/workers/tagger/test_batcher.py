@@ -18,18 +18,22 @@ class Post:
 
 
 def members(waiting: list[Post], rule: BatchSettings = RULE, now: float = LATE) -> list[int]:
-    plan = next_batch(waiting, rule, now)
+    plan = next_batch(waiting, rule, now, coming=True)
     assert isinstance(plan, Batch)
     return sorted(plan.members)
 
 
-def test_a_lone_post_waits_from_its_own_arrival() -> None:
-    plan = next_batch([Post(10, enqueued=5.0)], RULE, now=5.005)
+def test_a_lone_post_leaves_at_once() -> None:
+    assert next_batch([Post(10, enqueued=5.0)], RULE, now=5.0, coming=False) == Batch((0,))
+
+
+def test_a_post_waits_from_its_own_arrival_for_those_that_come() -> None:
+    plan = next_batch([Post(10, enqueued=5.0)], RULE, now=5.005, coming=True)
     assert isinstance(plan, Wait)
     assert plan.seconds == pytest.approx(0.015)
 
 
-def test_a_lone_post_leaves_when_its_time_is_up() -> None:
+def test_a_post_leaves_when_its_time_is_up_whoever_comes() -> None:
     assert members([Post(10, enqueued=5.0)], now=5.02) == [0]
 
 

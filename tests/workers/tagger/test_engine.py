@@ -65,9 +65,11 @@ class Dead(Faulty):
 
 
 class Bench:
-    """An engine around a network, and what comes out of it."""
+    """An engine around a network, and what comes out of it; more posts are coming unless told otherwise."""
 
-    def __init__(self, network: Any, rule: BatchSettings, kept: Kept | None = None) -> None:
+    def __init__(
+        self, network: Any, rule: BatchSettings, kept: Kept | None = None, *, coming: bool = True
+    ) -> None:
         self.finished: SimpleQueue[Job] = SimpleQueue()
         self.kept = kept or Forgetful()
         self.served = served(network, self.kept)
@@ -75,6 +77,7 @@ class Bench:
         self.engine = Engine(
             rule,
             finished=self.finished.put,
+            coming=lambda: coming,
             metrics=self.metrics,
         )
         self.engine.start()
@@ -228,7 +231,15 @@ def test_a_picture_that_is_not_to_be_had_takes_no_part(bench: Bench, prepare: An
     assert all(each.tagging and each.tagging.relevance == (0.5,) for each in bench.collect(8))
 
 
-def test_a_lone_post_is_tagged_after_its_wait(faulty: Faulty, prepare: Any) -> None:
+def test_a_lone_post_does_not_wait(faulty: Faulty, prepare: Any) -> None:
+    for_ever = BatchSettings().model_copy(update={"batch_wait_ms": 1e9})
+    bench = Bench(faulty, for_ever, coming=False)
+    bench.submit(prepare("alone"), 0)
+    assert bench.collect(1)[0].tagging is not None
+    bench.engine.close()
+
+
+def test_a_post_whose_mates_do_not_come_is_tagged_after_its_wait(faulty: Faulty, prepare: Any) -> None:
     bench = Bench(faulty, BatchSettings(batch_wait_ms=10))
     bench.submit(prepare("alone"), 0)
     assert bench.collect(1)[0].tagging is not None
@@ -293,6 +304,7 @@ def test_a_post_that_another_release_takes_over_is_neither_blamed_nor_finished(p
         BatchSettings(batch_posts=2, batch_wait_ms=5_000),
         finished=finished.put,
         failed=failed,
+        coming=lambda: True,
         metrics=Metrics(),
     )
     engine.start()

@@ -13,11 +13,11 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from model.inference import Tagger, Tagging, TagRequest
-from schemas import DeadLetterReason
+from schemas import DeadLetterReason, ImageStatus
 from tests.pipeline import Pipeline, Record
 from tests.workers.tagger.in_process import InProcess, settings_of, wait_until
 from workers.local.kafka import KafkaCluster
-from workers.settings import Delivery, WorkerSettings
+from workers.settings import BatchSettings, Delivery, WorkerSettings
 from workers.tagger.engine import EngineSick
 
 Start = Callable[..., InProcess]
@@ -122,6 +122,17 @@ def test_what_a_poll_brings_beside_a_revocation_is_worked(pipeline: Pipeline, st
     pipeline.produce(posts(20))
     assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
     assert revoked
+
+
+def test_a_lone_post_waits_for_nobody(pipeline: Pipeline, start: Start) -> None:
+    start(batch=BatchSettings().model_copy(update={"batch_wait_ms": 1e9})).wait_ready()
+    refused = {"id": "0", "text": "Alone in Oslo", "image_url": "http://127.0.0.1/a.jpg"}
+    pipeline.produce([(b"key", json.dumps(refused).encode(), [])])
+    ((_, result),) = pipeline.results(1)
+    assert result.images[0].status is ImageStatus.REFUSED
+    # One that never had a picture comes to the engine another way.
+    pipeline.produce(posts(1, first=1))
+    assert len(pipeline.results(2)) == 2
 
 
 def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
