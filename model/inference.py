@@ -73,6 +73,11 @@ class Tagger:
         # Features of two precisions are two features.
         self.backbone_digest = f"{weights_digest}-{DECODING}-{self.dtype}"
 
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._device
+
     @classmethod
     def load(
         cls,

@@ -37,6 +37,16 @@ class Checkpoint:
     def __len__(self) -> int:
         return sum(map(len, self._jobs.values()))
 
+    @property
+    def finished(self) -> int:
+        """Jobs that wait for their commit."""
+        return sum(job.finished for waiting in self._jobs.values() for job in waiting)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record of it was written, in seconds of Unix time; None if it is empty."""
+        return min((waiting[0].written for waiting in self._jobs.values() if waiting), default=None)
+
     def begin(self, job: Job) -> None:
         """Take in a job; jobs of one partition come in the order of their offsets."""
         self._jobs.setdefault(job.partition, deque()).append(job)

@@ -74,10 +74,16 @@ class Engine:
         self._failed = failed
         self._coming = coming
         self._metrics = metrics
+        self._batching = metrics.stage_seconds.labels("batching")
         self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: list[Job] = []
         self._sickness: EngineSick | None = None
         self._thread = Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their batch, about: its thread may be taking some."""
+        return self._arrivals.qsize() + len(self._waiting)
 
     def start(self) -> None:
         """Start the thread."""
@@ -238,6 +244,9 @@ class Engine:
     def _observe(self, batch: Sequence[Job]) -> None:
         longest = max(job.tokens for job in batch)
         paid = longest * len(batch)
+        now = monotonic()
+        for job in batch:
+            self._batching.observe(now - job.enqueued)
         self._metrics.batch_posts.observe(len(batch))
         if paid:
             self._metrics.batch_padding.observe(1 - sum(job.tokens for job in batch) / paid)

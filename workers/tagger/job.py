@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from kafka import TopicPartition
@@ -33,6 +33,7 @@ class Job:
 
     Attributes:
         served: the release that it was taken in under and is tagged by.
+        written: the record's time stamp in the input topic, in seconds of Unix time.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class Job:
     headers: Headers
     served: Served = field(kw_only=True)
     record_bytes: int = 0
+    written: float = field(default_factory=time)
     arrived: float = field(default_factory=monotonic)
     enqueued: float = 0.0
     post: Post | None = None

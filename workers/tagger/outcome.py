@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from model.inference import Tagging
@@ -72,10 +72,13 @@ class Outcomes:
         """Count a job that is committed."""
         metrics = self._metrics
         metrics.post_seconds.observe(monotonic() - job.arrived)
+        # A producer's clock may be ahead of ours.
+        metrics.post_age.observe(max(0.0, time() - job.written))
         if job.failure is not None:
             metrics.posts_dead.labels(job.failure.reason.value).inc()
             return
         metrics.posts_tagged.inc()
+        metrics.posts_by_evidence.labels(_evidence(job)).inc()
         for picture in job.pictures:
             metrics.images.labels(picture.status.value).inc()
         if job.tagging is not None:
@@ -122,6 +125,13 @@ class Outcomes:
             b"" if bare else job.value or b"",
             headers,
         )
+
+
+def _evidence(job: Job) -> str:
+    if not job.pictures:
+        return "text"
+    had = any(picture.status is ImageStatus.OK for picture in job.pictures)
+    return "text_and_picture" if had else "text_only"
 
 
 def image_relations(pictures: Sequence[Picture], tagging: Tagging) -> tuple[ImageRelation, ...]:

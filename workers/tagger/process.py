@@ -27,6 +27,7 @@ from workers.errors import SetupError
 from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
 from workers.settings import Delivery, ModelSettings, WorkerSettings
+from workers.tagger.device_metrics import watch_device
 from workers.tagger.engine import EngineSick
 from workers.tagger.health import Health, HealthServer
 from workers.tagger.outcome import Outcomes
@@ -83,6 +84,7 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
     publisher = make_publisher(settings, consumer)
     stack.callback(publisher.close, _CLOSE_SECONDS)
     _log.info("the worker starts", release=serving.current.name, metrics_port=server.port)
+    watch_device(serving.current.tagger.device, metrics)
     worker = Worker(
         settings,
         serving=serving,

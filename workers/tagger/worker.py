@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 import structlog
@@ -168,6 +168,7 @@ class Worker:
             record.headers,
             served=self._serving.take(record.key),
             record_bytes=record_bytes(record),
+            written=_written(record),
         )
         self._read[job.partition] = record.offset + 1
         self._metrics.posts_received.inc()
@@ -182,7 +183,8 @@ class Worker:
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
             self._illustrating.add(job)
-            job.served.pictures.submit(tuple(urls), partial(self._illustrated, job))
+            self._metrics.queued.labels("pictures").inc()
+            job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
         else:
             self._engine.submit(job)
 
@@ -212,10 +214,12 @@ class Worker:
             self._finished.put(job)
         return True
 
-    def _illustrated(self, job: Job, pictures: tuple[Picture, ...]) -> None:
+    def _illustrated(self, job: Job, asked: float, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures
         # First, or the engine would wait for the very post that it gets.
         self._illustrating.discard(job)
+        self._metrics.stage_seconds.labels("pictures").observe(monotonic() - asked)
+        self._metrics.queued.labels("pictures").dec()
         self._engine.submit(job)
 
     def _more_is_coming(self) -> bool:
@@ -286,6 +290,11 @@ class Worker:
         self._health.member = in_touch(self._consumer)
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
+        self._metrics.queued.labels("intake").set(len(self._unopened))
+        self._metrics.queued.labels("engine").set(self._engine.waiting)
+        self._metrics.queued.labels("commit").set(self._checkpoint.finished)
+        held = [self._checkpoint.oldest, *map(_written, self._unopened)]
+        self._metrics.oldest_post.set(min((at for at in held if at is not None), default=0.0))
         for partition in assignment:
             end, read = self._consumer.highwater(partition), self._read.get(partition)
             if end is not None and read is not None:
@@ -348,3 +357,8 @@ class Worker:
             for record in self._unopened
             if TopicPartition(record.topic, record.partition) not in partitions
         )
+
+
+def _written(record: ConsumerRecord) -> float:
+    """When a record was written, in seconds of Unix time; now if it does not say."""
+    return record.timestamp / 1_000 if record.timestamp >= 0 else time()

@@ -56,6 +56,7 @@ class FeatureCache:
         self._backbone: Final = backbone_digest
         self._shape: Final = (REGIONS, feature_channels)
         self._metrics: Final = metrics
+        metrics.cache_configured.set(bool(settings.redis_url))
         self._local: Final = LocalTier(settings.local_cache_mb, metrics)
         self._connection: Final = (
             Connection(settings.redis_url, settings.cache_timeout, metrics) if settings.redis_url else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from time import perf_counter
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -58,6 +59,7 @@ class Source:
         self._cache: Final = cache
         self._decoder: Final = decoder
         self._metrics: Final = metrics
+        self._waited: Final = metrics.stage_seconds.labels("turn")
         self._turns: Final = Turns(
             settings.fetch_concurrency, settings.fetch_per_host, wait=settings.fetch_wait
         )
@@ -91,9 +93,11 @@ class Source:
             NoPicture: there is none; the status says why.
         """
         lease = url_identity(str(url))
+        began = perf_counter()
         try:
             # The turn lasts until the picture is decoded, so that no pile of undecoded bytes grows.
             async with self._turns.turn(url.raw_host or ""):
+                self._waited.observe(perf_counter() - began)
                 picture, others = await self._fetch(url, memory)
         except BaseException:
             self._cache.leave(lease)

@@ -81,6 +81,7 @@ class Follower:
         self._thread = Thread(target=self._run, name="releases", daemon=True)
 
     def __enter__(self) -> Self:
+        self._metrics.release_followed.set(1)
         self._thread.start()
         return self
 
@@ -138,6 +139,8 @@ class Follower:
             self._serving.promote()
         elif (tagger := self._attempt(self._stable, entry)) is not None:
             self._serving.replace(tagger)
+        self._metrics.release_behind.set(str(entry.release) != self._serving.current.name)
+        self._metrics.release_pointed.set(entry.pointed.at.timestamp())
 
     def _try_out(self, entry: Entry | None) -> None:
         under_way = entry is not None and self._is_candidate(entry)
