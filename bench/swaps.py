@@ -110,6 +110,7 @@ def measure(store: ReleaseStore, release: str, swaps: int, batch: BatchSettings)
             served = serving.take(None)
             served.tagger.tag([TagRequest(served.tagger.prepare(text)) for text in texts])
             serving.give_back(served)
+            del served
             resident.append(_resident_mb(metrics))
             _console.print(f"{number}: {resident[-1]:.0f} MB, {seconds[-1]:.1f} s")
     serving.close()

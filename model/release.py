@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,7 @@ from model.manifest import (
 from model.rpbert import RpBert
 from model.store.download import download
 from model.store.reference import Reference, is_reference
+from model.words import plain
 from schemas import AnnotatedPost
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_KEPT_TOKENIZERS: Final = 4
 _HUB_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -59,6 +62,7 @@ class Release:
     """A release as loaded: the network in fp32, on the CPU, in inference mode.
 
     Attributes:
+        tokenizer: shared by releases with the same one; not to be changed.
         golden: posts that it must tag right before it serves.
     """
 
@@ -196,12 +200,22 @@ def local_release(release: str) -> Path | None:
 
 def _tokenizer(path: Path) -> Tokenizer:
     try:
-        return Tokenizer.from_file(str(path))
+        return _read_tokenizer(path.read_text(encoding="utf-8"))
     except Exception as error:
         # The library raises nothing narrower.
         raise ReleaseError(
             f"{path} is not a tokenizer of this version; fetch the release again", Fault.FORMAT
         ) from error
+
+
+@lru_cache(maxsize=_KEPT_TOKENIZERS)
+def _read_tokenizer(described: str) -> Tokenizer:
+    """Read a tokenizer's JSON, once for all releases that have the same.
+
+    The library holds the interpreter's lock meanwhile, some 40 ms for 30,000 pieces, twice that with a copy,
+    and many times that where processors are short: so long a worker would tag nothing while a release comes.
+    """
+    return plain(Tokenizer.from_str(described))
 
 
 def _fill(model: RpBert, path: Path) -> None:

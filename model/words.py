@@ -94,15 +94,23 @@ def cut(text: str) -> tuple[Word, ...]:
     return tuple(Word(text[start:end], start, end) for start, end in spans)
 
 
+def plain(tokenizer: Tokenizer) -> Tokenizer:
+    """One that takes texts as they are, neither cut nor padded: the same if it does so already; or a copy."""
+    # "[SEP]" in a post is five characters, not the end of its text.
+    if tokenizer.truncation is None and tokenizer.padding is None and tokenizer.encode_special_tokens:
+        return tokenizer
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    copy.encode_special_tokens = True
+    return copy
+
+
 class WordPieces:
     """A WordPiece vocabulary and the windows that its encoder can read."""
 
     def __init__(self, tokenizer: Tokenizer, *, window: int, overlap: int) -> None:
-        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        # "[SEP]" in a post is five characters, not the end of its text.
-        self.tokenizer.encode_special_tokens = True
+        self.tokenizer = plain(tokenizer)
         self._cls = self._id("[CLS]")
         self._sep = self._id("[SEP]")
         self._unknown = self._id("[UNK]")

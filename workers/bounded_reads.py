@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
+from workers import kafka_clients
 from workers.errors import SetupError
+from workers.settings import KafkaSettings
 
 _POLL_MS: Final = 500
 _PATIENCE_SECONDS: Final = 60.0
+
+
+@contextmanager
+def reader_of(settings: KafkaSettings, topic: str) -> Iterator[KafkaConsumer]:
+    """A consumer to read a topic as a whole; of no group, it sees only committed records.
+
+    Raises:
+        SetupError: no broker answers, or Kafka refuses something while it is open.
+    """
+    try:
+        with closing(kafka_clients.reading_consumer(settings, from_start=True)) as consumer:
+            yield consumer
+    except KafkaError as error:
+        raise SetupError(
+            f"Kafka does not show what {topic} holds ({type(error).__name__}); check the brokers, and your "
+            "right to read it"
+        ) from error
 
 
 def held_until(consumer: KafkaConsumer, topic: str) -> dict[int, int]:

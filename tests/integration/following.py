@@ -39,15 +39,20 @@ def following(pipeline: Pipeline, announcing: KafkaSettings, store: str, **chang
 
 
 @contextmanager
-def steady_stream(pipeline: Pipeline) -> Iterator[Callable[[], int]]:
-    """Posts that come until the end, each under one of many authors; gives how many were written."""
+def steady_stream(pipeline: Pipeline, *, pause: float = 0.01) -> Iterator[Callable[[], int]]:
+    """Posts that come until the end, each under one of many authors; gives how many were written.
+
+    Args:
+        pipeline: whose input topic takes them.
+        pause: seconds between two.
+    """
     ending, written = Event(), count()
     sent = [0]
 
     def send() -> None:
         producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=5)
         for number in written:
-            if ending.wait(0.01):
+            if ending.wait(pause):
                 break
             post = {"id": str(number), "text": TEXT}
             producer.send(

@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import huggingface_hub
@@ -9,7 +10,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from model.config import PRESETS
-from model.inference import TagRequest
+from model.inference import Tagger, TagRequest
 from model.release import ReleaseError, load_release, save_release, seal
 from model.rpbert import RpBert
 from tests.model.tiny import (
@@ -31,6 +32,21 @@ def test_what_was_saved_is_loaded_in_half_precision(release_directory: Path) -> 
         loaded = release.model.state_dict()[name]
         assert loaded.dtype == tensor.dtype
         torch.testing.assert_close(loaded, tensor, atol=1e-3, rtol=1e-3)
+
+
+def test_releases_with_the_same_tokenizer_share_it_so_that_none_waits_for_its_parsing(
+    release_directory: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(release_directory, tmp_path / "next")
+    seal(tmp_path / "next", name="tiny", version="2")
+    taggers = [Tagger.load(str(each), dtype="float32") for each in (release_directory, tmp_path / "next")]
+    first, second = (tagger._pieces.tokenizer for tagger in taggers)
+    assert first is second
+    tokenizer = json.loads((tmp_path / "next" / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["##again"] = len(tokenizer["model"]["vocab"])
+    (tmp_path / "next" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    seal(tmp_path / "next", name="tiny", version="3")
+    assert load_release(str(tmp_path / "next")).tokenizer.token_to_id("##again") is not None
 
 
 def test_a_directory_holds_one_file_of_weights_and_no_pickle(release_directory: Path) -> None:

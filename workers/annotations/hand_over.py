@@ -16,6 +16,7 @@ from model.data.handover import read_handover
 from schemas import AnnotatedPost
 from workers import kafka_clients
 from workers.annotations.held import Annotations
+from workers.annotations.send import send
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
 
@@ -61,14 +62,7 @@ def _send(posts: Sequence[AnnotatedPost], settings: KafkaSettings) -> None:
     with closing(kafka_clients.plain_producer(settings)) as producer:
         try:
             with kafka_clients.told_by_us():
-                futures = [
-                    producer.send(
-                        settings.annotation_topic,
-                        key=post.post.id.encode(),
-                        value=post.model_dump_json().encode(),
-                    )
-                    for post in posts
-                ]
+                futures = [send(producer, settings.annotation_topic, post) for post in posts]
                 for future in futures:
                     future.get(timeout=_SEND_SECONDS)
                     done += 1

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Self
 
-from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from schemas import AnnotatedPost
-from workers import kafka_clients
-from workers.bounded_reads import held_records, held_until
+from workers.bounded_reads import held_records, held_until, reader_of
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
 
@@ -46,20 +43,14 @@ class Annotations:
             SetupError: no broker answers, the topic is missing or ends before `until`, or Kafka refuses.
         """
         topic = settings.annotation_topic
-        try:
-            with closing(kafka_clients.reading_consumer(settings, from_start=True)) as consumer:
-                ends = held_until(consumer, topic)
-                if until is not None:
-                    _require_held(topic, until, ends)
-                    ends = {partition: until.get(partition, 0) for partition in ends}
-                annotations = cls(ends)
-                for record in held_records(consumer, topic, until=ends):
-                    annotations.take(record.key, record.value)
-        except KafkaError as error:
-            raise SetupError(
-                f"Kafka does not show the annotations ({type(error).__name__}); check the brokers, and your "
-                f"right to read {topic}"
-            ) from error
+        with reader_of(settings, topic) as consumer:
+            ends = held_until(consumer, topic)
+            if until is not None:
+                _require_held(topic, until, ends)
+                ends = {partition: until.get(partition, 0) for partition in ends}
+            annotations = cls(ends)
+            for record in held_records(consumer, topic, until=ends):
+                annotations.take(record.key, record.value)
         return annotations
 
     def take(self, key: bytes | None, value: bytes | None) -> None:

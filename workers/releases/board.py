@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
-from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from schemas import ModelRelease
-from workers import kafka_clients
-from workers.bounded_reads import held_records
-from workers.errors import SetupError
+from workers.bounded_reads import held_records, reader_of
 from workers.settings import KafkaSettings
 
 
@@ -29,15 +24,9 @@ class Board:
             SetupError: no broker answers, the topic is missing, or Kafka refuses.
         """
         board = cls()
-        try:
-            with closing(kafka_clients.reading_consumer(settings, from_start=True)) as consumer:
-                for record in held_records(consumer, settings.release_topic):
-                    board.take(record.key, record.value)
-        except KafkaError as error:
-            raise SetupError(
-                f"Kafka does not show the releases ({type(error).__name__}); check the brokers, and your "
-                f"right to read {settings.release_topic}"
-            ) from error
+        with reader_of(settings, settings.release_topic) as consumer:
+            for record in held_records(consumer, settings.release_topic):
+                board.take(record.key, record.value)
         return board
 
     def take(self, key: bytes | None, value: bytes | None) -> None:

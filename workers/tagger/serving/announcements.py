@@ -98,11 +98,8 @@ class Announcements:
         self.board = board
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)
-        for partition in partitions:
-            if partition in read:
-                consumer.seek(partition, read[partition])
-            else:
-                consumer.seek_to_beginning(partition)
+        for partition, offset in read.items():
+            consumer.seek(partition, offset)
 
     def _do_without(self, error: Exception) -> None:
         _log.warning(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Lock
+from weakref import ref
 
 import structlog
 
+from model.device import release_memory
 from model.inference import Tagger, Tagging
 from workers.metrics import Metrics
 from workers.settings import CandidateSettings, PictureSettings
@@ -42,6 +44,7 @@ class Serving:
         self._lock = Lock()
         self._backbones = Backbones(pictures, metrics)
         self._retired: list[Served] = []
+        self._leaving: list[ref[Served]] = []
         self._trial: Trial | None = None
         self._shadow: Shadow | None = None
         self._ended: SimpleQueue[tuple[Served, Verdict]] = SimpleQueue()
@@ -157,11 +160,20 @@ class Serving:
 
     def clear_away(self) -> None:
         """Let go of releases whose last post is done; from the thread that replaces."""
+        self._leave_those_done()
+        # Finished posts keep theirs until their commit.
+        still = [served for served in self._leaving if served() is not None]
+        if len(still) < len(self._leaving):
+            release_memory()
+        self._leaving = still
+
+    def _leave_those_done(self) -> None:
         with self._lock:
             done = [served for served in self._retired if not served.under_way]
             self._retired = [served for served in self._retired if served.under_way]
         for served in done:
             self._backbones.leave(served.tagger)
+            self._leaving.append(ref(served))
 
     def _put_in_place(self, arrived: Served) -> None:
         with self._lock:

@@ -4,6 +4,8 @@ from threading import Event
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer
+from kafka.errors import KafkaConnectionError
 
 from tests.schemas.test_release import release
 from tests.workers.tagger.in_process import wait_until
@@ -65,3 +67,41 @@ def test_records_that_are_none_of_ours_change_nothing(
     producer.close()
     assert heard.wait(0.1)
     assert heard.board.channels == {}
+
+
+def test_after_a_break_only_what_the_topic_holds_then_is_known(
+    announcing: KafkaSettings, heard: Announcements, make_topics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, mark = (
+        release(name="tiny", version="1"),
+        release(name="tiny", version="2", mark="refused", reason="slow"),
+    )
+    announce(announcing, (first.key, first), (mark.key, mark))
+    assert heard.wait(0.1)
+    assert heard.board.mark("tiny/2") == mark
+    # Lifted meanwhile, and compaction has taken the record that lifted it: it never comes by again.
+    (later,) = make_topics("later", cleanup_policy="compact")
+    compacted = announcing.model_copy(update={"release_topic": later})
+    announce(compacted, (first.key, first))
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise KafkaConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(KafkaConsumer, "poll", breaks)
+        assert not heard.wait(0.1)
+    heard._settings = compacted
+    wait_until(lambda: heard.wait(0.1), "the topic is read again")
+    assert heard.board.channels == {"stable": first}
+    assert heard.board.mark("tiny/2") is None
+
+
+def test_what_is_the_first_of_an_empty_topic_is_heard(
+    announcing: KafkaSettings, heard: Announcements
+) -> None:
+    assert heard.wait(0.1)
+    assert heard.board.channels == {}
+    first = release(name="tiny", version="1")
+    announce(announcing, (first.key, first))
+    wait_until(lambda: heard.wait(0.1), "the news is heard")
+    assert heard.board.channels == {"stable": first}
