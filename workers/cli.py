@@ -25,6 +25,7 @@ from workers.commands.tail import tail
 from workers.commands.topics import app as topics
 from workers.commands.train import train
 from workers.commands.trainer import trainer
+from workers.commands.viewer import viewer
 from workers.commands.worker import worker
 from workers.errors import SetupError
 
@@ -51,6 +52,7 @@ app.command(topics)
 app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
+app.command(viewer, group=SERVE)
 app.command(annotate, group=SERVE)
 app.command(dlq)
 app.command(releases)
