@@ -6,6 +6,7 @@ wins. Names are those of the Kafka and Redis clients where they have one.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -478,6 +479,13 @@ class ViewerSettings(_Settings):
                 f"viewer_host {self.viewer_host} lets others than this machine write to Kafka: set "
                 "RPBERT_VIEWER_TOKEN, or leave out allow_posts and allow_corrections"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _token_fits_a_header(self) -> ViewerSettings:
+        token = None if self.viewer_token is None else self.viewer_token.get_secret_value()
+        if token is not None and not re.match(_HEADER_TEXT, token):
+            raise ValueError("viewer_token must be printable ASCII and not empty: it travels in a header")
         return self
 
     @model_validator(mode="after")

@@ -66,9 +66,6 @@ class ViewerServer:
         given = settings.viewer_url
         self._url = str(given or f"http://{settings.viewer_host}:{listening.getsockname()[1]}").rstrip("/")
         thumbnails = None if settings.hide_pictures else Thumbnails(settings.pictures)
-        if thumbnails is not None:
-            thumbnails.start()
-            starting.callback(thumbnails.close)
         explainer = None
         if settings.attention and thumbnails is not None:
             from workers.viewer.attention import Explainer  # noqa: PLC0415 - torch, for who wants it
@@ -97,7 +94,12 @@ class ViewerServer:
             explainer=explainer,
             writer=writer,
         )
+        if thumbnails is not None:
+            thumbnails.start()
         starting.callback(_serve(viewer, stream, listening))
+        if thumbnails is not None:
+            # First of all: the page waits for the answers that wait for pictures.
+            starting.callback(thumbnails.close)
 
 
 def _serve(viewer: Viewer, stream: Stream, listening: socket.socket) -> Callable[[], None]:

@@ -42,15 +42,17 @@ class Thumbnails:
             metrics=Metrics(),
         )
         self._known: Final[LRUCache[str, Picture]] = LRUCache(_REMEMBERED)
-        self._waiting = 0
+        self._waiting: Final[set[asyncio.Future[tuple[Picture, ...]]]] = set()
 
     def start(self) -> None:
         """Start the pictures' thread."""
         self._service.start()
 
     def close(self) -> None:
-        """End it; what is under way is lost."""
+        """End it; who waits is refused."""
         self._service.close()
+        for answer in list(self._waiting):
+            answer.get_loop().call_soon_threadsafe(_refuse, answer)
 
     async def jpeg(self, shown: ShownPost, index: int) -> bytes:
         """One picture of a post, 224 x 224, as JPEG.
@@ -77,13 +79,9 @@ class Thumbnails:
         had = {url: self._known[url] for url in urls if url in self._known}
         missing = tuple(dict.fromkeys(url for url in urls if url not in had))
         if missing:
-            if self._waiting >= _WAITING_MOST:
+            if len(self._waiting) >= _WAITING_MOST:
                 raise Refused(503, "too many pictures are being fetched; try again")
-            self._waiting += 1
-            try:
-                fetched = dict(zip(missing, await self._fetch(missing), strict=True))
-            finally:
-                self._waiting -= 1
+            fetched = dict(zip(missing, await self._fetch(missing), strict=True))
             self._known.update({url: each for url, each in fetched.items() if each.pixels is not None})
             had |= fetched
         return tuple(had[url] for url in urls)
@@ -100,8 +98,17 @@ class Thumbnails:
         def done(pictures: tuple[Picture, ...]) -> None:
             loop.call_soon_threadsafe(take, pictures)
 
-        self._service.submit(urls, done)
-        return await answer
+        self._waiting.add(answer)
+        try:
+            self._service.submit(urls, done)
+            return await answer
+        finally:
+            self._waiting.discard(answer)
+
+
+def _refuse(answer: asyncio.Future[tuple[Picture, ...]]) -> None:
+    if not answer.done():
+        answer.set_exception(Refused(503, "the viewer ends; try again when it is back"))
 
 
 def _encode(pixels: Pixels) -> bytes:

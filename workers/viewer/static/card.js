@@ -75,10 +75,10 @@ function picture(post, about, image, index, attention) {
     : (unrelated ? "unrelated to the text" : "related to the text");
   const frame = make("div", { class: "frame" });
   if (about.pictures) {
-    frame.append(make("img", {
+    frame.append("fetching …", make("img", {
       src: `/api/posts/${post.place}/pictures/${index}`, loading: "lazy", decoding: "async",
       alt: `Picture ${index + 1} of the post, ${verdict}`, title: "As the model sees it: the whole picture, squashed to 224 × 224",
-      onerror: (event) => event.target.replaceWith("The picture can't be had any more."),
+      onerror: (event) => event.target.parentElement?.replaceChildren("The picture can't be had any more."),
     }));
   } else frame.append("Pictures are not shown here.");
   const fill = make("span", { class: "gauge-fill" });

@@ -37,7 +37,7 @@ export function showStatistics(statistics, types) {
 export function showPosts(posts, search) {
   const latencies = posts.map((post) => post.latency_ms).filter((each) => each !== null).sort((one, other) => one - other);
   const median = latencies[Math.floor(latencies.length / 2)];
-  byId("latency").textContent = median === undefined ? "–" : median < 10000 ? `${Math.round(median)} ms` : `${Math.round(median / 1000).toLocaleString()} s`;
+  byId("latency").textContent = median === undefined ? "–" : median < 1000 ? `${Math.round(median)} ms` : `${(median / 1000).toFixed(median < 10000 ? 1 : 0)} s`;
 
   const bins = new Array(BINS).fill(0);
   const named = new Map();

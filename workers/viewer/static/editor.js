@@ -36,7 +36,7 @@ class Editor {
     this.line.append(points.slice(end).join(""));
     this.relations = this.post.images.map(() => null);
     const judged = this.post.images.map((_, index) => this.judge(index));
-    this.annotator = make("input", { type: "text", class: "annotator", maxLength: 200, required: true, value: recalled("annotator"), placeholder: "a name or pseudonym" });
+    this.annotator = make("input", { type: "text", class: "annotator", maxLength: 200, value: recalled("annotator"), placeholder: "a name or pseudonym" });
     this.token = make("input", { type: "password", class: "token", autocomplete: "off", value: recalled("token", sessionStorage) });
     this.failure = make("p", { class: "failure", role: "alert" });
     return make("form", { class: "editor", "aria-label": "Correction", onsubmit: (event) => { event.preventDefault(); this.send(); } },
