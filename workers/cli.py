@@ -26,6 +26,7 @@ from workers.commands.tail import tail
 from workers.commands.topics import app as topics
 from workers.commands.train import train
 from workers.commands.trainer import trainer
+from workers.commands.viewer import viewer
 from workers.commands.worker import worker
 from workers.errors import SetupError
 
@@ -52,6 +53,7 @@ app.command(topics)
 app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)
+app.command(viewer, group=SERVE)
 app.command(annotate, group=SERVE)
 app.command(dlq)
 app.command(releases)

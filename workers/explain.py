@@ -63,13 +63,13 @@ def explain_and_draw(
     except OSError as error:
         raise SetupError(f"the picture {output} can't be written ({error.strerror})") from error
     if as_json:
-        content = _with_attention(as_content(tagger, tagging, images), images, attention)
+        content = with_attention(as_content(tagger, tagging, images), images, attention)
         sys.stdout.write(dumps(content, ensure_ascii=False) + "\n")
         return
     Console(highlight=False).print(f"written to {output}", markup=False, soft_wrap=True)
 
 
-def _with_attention(
+def with_attention(
     content: dict[str, Any], images: Sequence[ImageRelation], attention: VisualAttention
 ) -> dict[str, Any]:
     """Each image with its gate, each entity with its maps; null for an image that could not be had."""

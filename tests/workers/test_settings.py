@@ -4,7 +4,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from pydantic import ValidationError
 
-from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
+from workers.settings import KafkaSettings, PictureSettings, ViewerSettings, WorkerSettings
 
 
 def test_private_networks_are_closed_by_default() -> None:
@@ -79,3 +79,17 @@ def test_what_picture_hosts_are_told_can_not_break_a_header(text: str) -> None:
         PictureSettings(fetch_user_agent=text)
     with pytest.raises(ValidationError):
         PictureSettings(fetch_contact=text)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"viewer_host": "viewer.example", "allow_corrections": True}, "RPBERT_VIEWER_TOKEN"),
+        ({"viewer_token": "gehö rt"}, "ASCII"),
+        ({"viewer_token": ""}, "not empty"),
+        ({"attention": True, "hide_pictures": True}, "drop one"),
+    ],
+)
+def test_a_viewer_that_is_set_up_wrong_is_refused(given: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        ViewerSettings.model_validate(given)
