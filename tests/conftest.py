@@ -42,8 +42,18 @@ def _needed(service: AbstractContextManager[Service]) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaCluster]:
-    """One Apache Kafka broker for the whole run. A test that stops it leaves it running again."""
-    with _needed(KafkaCluster()) as cluster:
+    """One Apache Kafka broker for the whole run. A test that stops it leaves it running again.
+
+    It keeps to access control lists, and lets everyone do what none is about; its bounds for time-outs are
+    below those of our settings, so that tests can go beyond.
+    """
+    strict = {
+        "transaction.max.timeout.ms": "600000",
+        "group.max.session.timeout.ms": "1200000",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with _needed(KafkaCluster(properties=strict)) as cluster:
         yield cluster
 
 

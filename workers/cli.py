@@ -14,6 +14,7 @@ from workers.commands.bench import app as bench
 from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.dlq import app as dlq
+from workers.commands.doctor import doctor
 from workers.commands.evaluate import evaluate
 from workers.commands.explain import explain
 from workers.commands.groups import BUILD, SERVE, TRY
@@ -50,6 +51,7 @@ app = cyclopts.App(
 app.command(demo, group=TRY)
 app.command(tag, group=TRY)
 app.command(topics)
+app.command(doctor, group=SERVE)
 app.command(worker, group=SERVE)
 app.command(produce, group=SERVE)
 app.command(tail, group=SERVE)

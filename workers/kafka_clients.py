@@ -19,7 +19,7 @@ from workers.kafka_records import read_every_record
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
 
 # Above any record we are likely to be asked to send; the topics' own limits decide (see TopicLimits).
-_MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 _BOOTSTRAP_MS: Final = 10_000
 # Members learn of a rebalance by it, and until they do, partitions that move stand still.
 _HEARTBEAT_MS: Final = 1_000
@@ -74,7 +74,7 @@ def publishing_producer(settings: WorkerSettings, *, member: str, batched: bool 
         "linger_ms": 5,
         "batch_size": _BATCH_BYTES,
         "compression_type": "lz4",
-        "max_request_size": _MAX_REQUEST_BYTES,
+        "max_request_size": MAX_REQUEST_BYTES,
         "max_in_flight_requests_per_connection": _IN_FLIGHT_IN_ORDER,
         # For as long as the broker is away. A batch that expires in mid-transaction leaves kafka-python
         # 3.0.12 with batches that nobody sends any more.
@@ -121,7 +121,7 @@ def _producer_of_a_command(settings: KafkaSettings, transactional_id: str) -> Ka
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
-        max_request_size=_MAX_REQUEST_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
         max_in_flight_requests_per_connection=_IN_FLIGHT_IN_ORDER,
         transactional_id=transactional_id,
         # When a command is killed, the workers wait so long behind what it had begun to send.
@@ -139,7 +139,12 @@ def plain_producer(settings: KafkaSettings) -> KafkaProducer:
         SetupError: no broker answers.
     """
     return _connected(
-        settings, KafkaProducer, bootstrap_timeout_ms=_BOOTSTRAP_MS, acks="all", enable_idempotence=True
+        settings,
+        KafkaProducer,
+        bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=MAX_REQUEST_BYTES,
     )
 
 

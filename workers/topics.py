@@ -104,15 +104,16 @@ def topic_ids(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, str]:
 
 def message_bytes(client: KafkaAdminClient, topic: str) -> int:
     """Size of the largest record, in bytes, that a topic takes."""
-    return int(_config(client, topic).get("max.message.bytes", _DEFAULT_MESSAGE_BYTES))
+    return int(topic_config(client, topic).get("max.message.bytes", _DEFAULT_MESSAGE_BYTES))
 
 
 def forgets(client: KafkaAdminClient, topic: str) -> bool:
     """Whether a topic deletes old records, and not only those that a newer one replaces."""
-    return "delete" in _config(client, topic).get("cleanup.policy", "")
+    return "delete" in topic_config(client, topic).get("cleanup.policy", "")
 
 
-def _config(client: KafkaAdminClient, topic: str) -> dict[str, str]:
+def topic_config(client: KafkaAdminClient, topic: str) -> dict[str, str]:
+    """Configuration of a topic, by Kafka's names; empty where the right to read it is missing."""
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     try:
         described = client.describe_configs([resource], config_filter="all")["topic"]

@@ -23,6 +23,7 @@ from model.signing import read_public_key
 from model.store.reference import Reference, is_reference
 from model.store.store import ReleaseStore
 from workers import kafka_clients, logs
+from workers.doctor.quick import require_what_a_worker_needs
 from workers.errors import SetupError
 from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
@@ -78,6 +79,7 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
     stack.callback(server.close)
     with closing(kafka_clients.admin(settings.kafka)) as admin:
         limits = require_topics(admin, settings.kafka)
+        require_what_a_worker_needs(admin, settings)
     serving = Serving(_ready_tagger(settings), settings.pictures, settings.candidate, metrics)
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)

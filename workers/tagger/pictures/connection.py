@@ -98,7 +98,7 @@ class Connection:
                 errors = [answer for answer in answers if isinstance(answer, Exception)]
                 if not errors:
                     self._lost.clear()
-                self._note(_reason(errors[0]) if errors else None)
+                self._note(reason(errors[0]) if errors else None)
 
     async def run(self, commands: Sequence[Command]) -> list[object] | None:
         """What Redis answers to each command, errors of single ones among it; None without Redis."""
@@ -116,11 +116,11 @@ class Connection:
                     refused = answer
         if unread is not None:
             self._lost.set()
-            self._note(_reason(unread))
+            self._note(reason(unread))
         elif refused is not None:
             # A full or read-only Redis still has answers to give: only writing pauses.
             self._no_writes_until = monotonic() + _PAUSE
-            self._note(_reason(refused))
+            self._note(reason(refused))
         elif self._no_writes_until == 0 or any(command[0] == _NEEDS_ROOM for command in commands):
             self._no_writes_until = 0
             # What was under way when Redis was lost may end well; it is back when the watch has found it so.
@@ -141,7 +141,7 @@ class Connection:
                 answers: list[object] = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - what listens at the address need not even be a Redis
             self._lost.set()
-            self._note(_reason(error))
+            self._note(reason(error))
             return None
         return answers
 
@@ -166,7 +166,8 @@ def _is_of_another_type(answer: Exception) -> bool:
     return isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why Redis can't be used, in our own words."""
     if _UNTRUSTED in str(error):
         return "its certificate is not trusted or names another host; name its authority by ssl_ca_certs"
     # That no node of a cluster could be asked has a reason of its own.
