@@ -36,9 +36,17 @@ format: $(VENV)/installed ## Put the code in its form
 hook: ## Run `make check` before each commit
 	@git config core.hooksPath .githooks
 
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
+IMAGES := worker trainer viewer
+worker_packages := --extra store-s3 --extra tracing
+trainer_packages := --extra store-s3 --extra tracing --extra train
+viewer_packages := --extra store-s3 --extra tracing --extra viewer --override requirements/without-torch.txt
+
+# An image's lock begins as a copy of the suite's, which uv keeps to where it can: what ships is what was tested.
 lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --extra local --extra tracing --extra train --extra viewer --group dev --universal \
-		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements/dev.txt
+	@$(LOCK) --extra local --extra tracing --extra train --extra viewer --group dev --output-file requirements/dev.txt
+	@$(foreach image,$(IMAGES),cp requirements/dev.txt requirements/$(image).txt && \
+		$(LOCK) $($(image)_packages) --output-file requirements/$(image).txt &&) true
 
 clean: ## Remove the environment and what tools left behind
 	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis runs
