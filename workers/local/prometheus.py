@@ -123,6 +123,12 @@ class PrometheusServer(Service):
         """
         return self._ask("query_range", query=expression, start=start, end=end, step=step)
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Its rules with their health, as its HTTP API gives them."""
+        with urlopen(f"{self.url}/api/v1/rules", timeout=30) as answer:  # noqa: S310
+            groups = json.load(answer)["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
     def _ask(self, what: str, **parameters: object) -> list[dict[str, Any]]:
         try:
             with urlopen(f"{self.url}/api/v1/{what}?{urlencode(parameters)}", timeout=30) as answer:  # noqa: S310
