@@ -17,6 +17,9 @@ demo: $(VENV)/installed ## Start everything here and watch sample posts come out
 test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part, PROCESSES=0 for one process)
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
+browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Playwright's, else Debian's
+	@$(BIN)/python -m tests.browser
+
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
 
@@ -63,4 +66,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test test-faults bench check format hook lock clean
+.PHONY: help demo test browser test-faults bench check format hook lock clean

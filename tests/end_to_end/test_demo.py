@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.interrupts import heed_interrupts
+from tests.workers.viewer.client import OWN, Event, ask, events, posts
 from workers.local import demo as demo_module
 from workers.local.demo import Demo
 from workers.local.kafka import KafkaCluster
@@ -56,22 +57,33 @@ def test_the_demo_uses_the_user_s_servers(kafka: KafkaCluster, valkey: ValkeySer
     assert "starting one broker" not in output
 
 
-def test_typed_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
-    seen = ""
+def test_typed_and_written_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, valkey: ValkeyServer) -> None:
+    seen = url = ""
     servers = ("--bootstrap-servers", kafka.bootstrap_servers, "--redis-url", valkey.url)
     with started("--stay", *servers) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for line in process.stdout:
             seen += line
+            if "The live page" in line:
+                url = line.split()[-1]
             if "or type a post" in line:
                 process.stdin.write("Typed by hand from Reykjavik\n")
                 process.stdin.flush()
-            if "Typed by hand" in line:
+                written = ask(f"{url}/api/posts", body={"text": "Written in Oslo"}, headers=OWN)
+                assert written.status == 202
+            if "Typed by hand" in seen and "Written in" in seen:
+                with events(url) as stream:
+                    assert next(event for event in posts(stream) if _has(event, "Written in Oslo"))
                 process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
     assert "Typed by hand" in seen
+    assert "Written in" in seen
     assert process.returncode == 0
+
+
+def _has(event: Event, text: str) -> bool:
+    return text in [post["text"] for post in event.data["posts"]]
 
 
 def test_a_missing_post_is_named(

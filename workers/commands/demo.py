@@ -24,7 +24,8 @@ def demo(
         rpbert demo --bootstrap-servers kafka:9092 --redis-url redis://redis:6379/0
 
     Args:
-        stay: go on after the samples: type posts at the prompt, or produce them by any Kafka client.
+        stay: go on after the samples: open the live page, type posts at the prompt, or produce them by any
+            Kafka client.
         bootstrap_servers: use this Kafka instead of starting one.
         redis_url: use this Redis instead of starting one.
         release: model release of the worker.

@@ -24,6 +24,7 @@ from workers.local.progress import Progress
 from workers.local.samples import picture_bytes, picture_names
 from workers.local.stream import Answer, Place, Stream
 from workers.local.valkey import ValkeyServer
+from workers.local.viewer_process import ViewerProcess
 from workers.local.worker_process import WorkerProcess
 from workers.render import marked, plain, relation
 from workers.settings import KafkaSettings
@@ -35,7 +36,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 class Demo:
-    """Kafka, Redis, a picture host and one worker; used as a context, it stops what it started."""
+    """Kafka, Redis, a picture host, one worker and a page; used as a context, it stops what it started."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Demo:
         release: str,
         progress: Progress,
         console: Console,
+        page: bool = False,
     ) -> None:
         """Prepare; nothing starts before the context is entered.
 
@@ -54,7 +56,9 @@ class Demo:
             release: model release of the worker.
             progress: told what takes time.
             console: where results are shown.
+            page: whether the live page is started too.
         """
+        self._page = page
         self._bootstrap_servers = bootstrap_servers
         self._redis_url = redis_url
         self._release = release
@@ -87,7 +91,13 @@ class Demo:
             self._progress("the worker: loading its model release")
             self.worker = WorkerProcess(self._worker_flags(group), directory / "worker.log")
             starting.callback(self.worker.stop)
-            self.worker.launch().wait_ready()
+            self.worker.launch()
+            self.viewer: ViewerProcess | None = None
+            if self._page:
+                self.viewer = ViewerProcess(self._viewer_flags(group), directory / "viewer.log")
+                starting.callback(self.viewer.stop)
+                self.viewer.launch().wait_ready()
+            self.worker.wait_ready()
             self._producer = kafka_clients.plain_producer(self.kafka)
             starting.callback(self._producer.close, timeout=5)
             self._running = starting.pop_all()
@@ -148,9 +158,14 @@ class Demo:
         return not awaited
 
     def _worker_flags(self, group: str) -> list[str]:
+        return [*self._common_flags(group), *("--redis-url", self._redis_url or "")]
+
+    def _viewer_flags(self, group: str) -> list[str]:
+        return [*self._common_flags(group), "--attention", "--allow-posts", "--allow-corrections"]
+
+    def _common_flags(self, group: str) -> list[str]:
         return [
             *("--bootstrap-servers", self.kafka.bootstrap_servers),
-            *("--redis-url", self._redis_url or ""),
             *("--release", self._release),
             *("--allow-network", "127.0.0.0/8"),
             *("--group-id", group),

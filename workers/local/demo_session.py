@@ -40,6 +40,7 @@ def show(*, stay: bool, bootstrap_servers: str | None, redis_url: str | None, re
                 release=release,
                 progress=progress,
                 console=console,
+                page=stay,
             ) as running:
                 status.stop()
                 complete = running.run_samples(sample_posts(running.pictures.url_of))
@@ -54,6 +55,8 @@ def show(*, stay: bool, bootstrap_servers: str | None, redis_url: str | None, re
 
 def _stay(running: Demo, console: Console) -> None:
     """Tag what is typed and what other clients produce, until the end of input or Ctrl-C."""
+    if running.viewer is not None:
+        console.print(f"\nThe live page: [bold]{running.viewer.url}[/bold]")
     console.print(
         f"\nKafka listens at [bold]{running.kafka.bootstrap_servers}[/bold]: produce to "
         f"{running.kafka.input_topic}, or type a post; http(s) URLs in it are taken for its pictures. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,10 +21,10 @@ expect.set_options(timeout=_PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
-def stand(request: pytest.FixtureRequest, kafka: KafkaCluster) -> Stand:
+def stand(kafka: KafkaCluster) -> Stand:
     """Topics for the tests of one module, which tell their posts apart by their texts."""
-    module = f"{Path(request.node.name).stem}.{uuid4().hex[:8]}"
-    stand = Stand(kafka.bootstrap_servers, f"raw.{module}", f"entities.{module}", f"annotations.{module}")
+    topics = (f"posts.{stem}.{uuid4().hex[:6]}" for stem in ("raw", "entities", "annotations"))
+    stand = Stand(kafka.bootstrap_servers, *topics)
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     try:
         admin.create_topics(

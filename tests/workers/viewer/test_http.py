@@ -1,9 +1,11 @@
 """The page's addresses, asked without a browser."""
 
 import base64
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from pydantic import SecretStr
 
 from schemas import AnnotatedPost, Post
@@ -214,3 +216,20 @@ def test_a_link_holds_beyond_the_history(stand: Stand) -> None:
             answer = ask(f"{server.url}/api/posts/{place}")
             assert answer.status == status
             assert place in answer.content["error"]
+
+
+def test_the_lag_is_that_of_the_workers_group(viewer: ViewerServer, stand: Stand) -> None:
+    stand.publish(tagged("one more"), tagged("and one"))
+    group = f"group-{stand.raw}"
+    with closing(KafkaConsumer(bootstrap_servers=stand.bootstrap_servers, group_id=group)) as member:
+        partition = TopicPartition(stand.raw, 0)
+        member.assign([partition])
+        behind = member.end_offsets([partition])[partition] - 2
+        member.commit({partition: OffsetAndMetadata(behind, "", -1)})
+    settings = ViewerSettings(kafka=stand.kafka, viewer_port=0, hide_pictures=True, group_id=group)
+    with ViewerServer(settings) as server, events(server.url) as stream:
+        told = (event.data["lag"] for event in stream if event.name == "statistics")
+        assert next(lag for lag in told if lag is not None) == 2
+    with events(viewer.url) as stream:
+        # Its group has committed nothing: no figure, not 0.
+        assert next(event for event in stream if event.name == "statistics").data["lag"] is None

@@ -69,15 +69,16 @@ function picture(post, about, image, index, attention) {
   const gate = about.attention && about.attention.release === post.release ? about.attention.gate : null;
   const unrelated = image.relevance <= RELATED;
   const shut = unrelated && gate !== "off" && gate !== "soft";
-  const verdict = gate === "off" ? "let in, there is no gate"
+  const verdict = gate === "off" ? "let in, no gate"
     : gate === "soft" ? `let in to ${percent(image.relevance)}`
-    : gate ? (shut ? "shut out by the gate" : "let in by the gate")
-    : (unrelated ? "unrelated to the text" : "related to the text");
+    : gate ? (shut ? "shut out" : "let in")
+    : (unrelated ? "unrelated" : "related");
   const frame = make("div", { class: "frame" });
   if (about.pictures) {
-    frame.append("fetching …", make("img", {
+    frame.append(make("span", {}, "fetching …"), make("img", {
       src: `/api/posts/${post.place}/pictures/${index}`, loading: "lazy", decoding: "async",
       alt: `Picture ${index + 1} of the post, ${verdict}`, title: "As the model sees it: the whole picture, squashed to 224 × 224",
+      onload: (event) => event.target.previousElementSibling?.remove(),
       onerror: (event) => event.target.parentElement?.replaceChildren("The picture can't be had any more."),
     }));
   } else frame.append("Pictures are not shown here.");
