@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.deploy.binaries import BINARIES
+from tests.deploy.control_plane.build import binaries
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -84,7 +84,7 @@ class Manifests:
 @cache
 def rendered(overlay: str) -> str:
     """The overlay as one YAML text."""
-    kubectl = shutil.which("kubectl", path=f"{BINARIES}:/usr/local/bin:/usr/bin") or shutil.which("kubectl")
+    kubectl = shutil.which("kubectl", path=str(binaries())) or shutil.which("kubectl")
     if kubectl is None:
         pytest.fail(
             "no kubectl, which renders the overlays: install it, or Go and run make check-deploy",
