@@ -9,7 +9,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/installed ## Start everything here and watch sample posts come out tagged (ARGS=--stay to go on)
 	@$(BIN)/rpbert demo $(ARGS)
@@ -25,6 +25,10 @@ test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 
 
 bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=pictures); results in bench/results
 	@for bench in $(or $(ARGS),pictures); do $(BIN)/rpbert bench $$bench || exit; done
+
+check-deploy: $(VENV)/installed ## Render and check all of deploy/, with Go also on a real Kubernetes API server
+	@$(BIN)/python -m tests.deploy.control_plane.build
+	@$(BIN)/pytest tests/deploy $(ARGS)
 
 check: $(VENV)/installed ## Format, lint, types, layers: what the hook and CI run
 	@$(BIN)/ruff format --check --quiet .
@@ -51,6 +55,11 @@ lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject
 	@$(foreach image,$(IMAGES),cp requirements/dev.txt requirements/$(image).txt && \
 		$(LOCK) $($(image)_packages) --output-file requirements/$(image).txt &&) true
 
+# Strict: where the advisories can't be asked for, that is a failure and no clean bill.
+audit: $(VENV)/installed ## Ask for known vulnerabilities of all that the images ship
+	@for image in $(IMAGES); do $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements/$$image.txt || exit 1; done
+
 clean: ## Remove the environment and what tools left behind
 	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis runs
 
@@ -66,4 +75,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test browser test-faults bench check format hook lock clean
+.PHONY: help demo test browser test-faults bench check-deploy check format hook lock audit clean
