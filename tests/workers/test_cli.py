@@ -49,6 +49,7 @@ COMMANDS = tuple(_commands(app))
 
 # What they are for is not to print: they serve, train, write files, or print what has a form of its own.
 WITHOUT_JSON = {
+    ("bench", "pictures"),
     ("completion",),
     ("data", "ambiguity"),
     ("data", "captions"),
@@ -57,6 +58,7 @@ WITHOUT_JSON = {
     ("schemas",),
     ("train",),
     ("trainer",),
+    ("viewer",),
     ("worker",),
 }
 

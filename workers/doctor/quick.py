@@ -32,7 +32,8 @@ def require_what_a_worker_needs(client: KafkaAdminClient, settings: WorkerSettin
     Raises:
         SetupError: a worker can't begin so.
     """
-    stopping, amiss = [], []
+    stopping: list[str] = []
+    amiss: list[str] = []
     with kafka_clients.told_by_us():
         findings = [*kafka(client, settings), *redis(settings.pictures, seconds=_REDIS_SECONDS)]
     for finding in findings:
