@@ -40,6 +40,9 @@ format: $(VENV)/installed ## Put the code in its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: $(VENV)/installed ## Build the documentation into build/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 hook: ## Run `make check` before each commit
 	@git config core.hooksPath .githooks
 
@@ -75,4 +78,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test browser test-faults bench check-deploy check format hook lock audit clean
+.PHONY: help demo test browser test-faults bench check-deploy check format docs hook lock audit clean

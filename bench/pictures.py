@@ -14,6 +14,10 @@ def pictures(
 
     Writes `pictures.json` and `pictures.md`.
 
+    For example:
+
+        rpbert bench pictures --count 64 --output figures
+
     Args:
         release: the model in the loop.
         count: how many pictures there are, and posts in a stream.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import cyclopts
 from cyclopts.config import Env
@@ -11,13 +13,14 @@ from rich.console import Console
 
 from workers.commands.annotate import annotate
 from workers.commands.bench import app as bench
+from workers.commands.completion import completion
 from workers.commands.data import app as data
 from workers.commands.demo import demo
 from workers.commands.dlq import app as dlq
 from workers.commands.doctor import doctor
 from workers.commands.evaluate import evaluate
 from workers.commands.explain import explain
-from workers.commands.groups import BUILD, SERVE, TRY
+from workers.commands.groups import BUILD, MEND, SERVE, SET_UP, SHELL, TRY
 from workers.commands.local import app as local
 from workers.commands.produce import produce
 from workers.commands.releases import app as releases
@@ -41,36 +44,55 @@ app = cyclopts.App(
     help=(
         "Tags people, places and organisations in posts with pictures, from Kafka to Kafka.\n\n"
         "A first look: `rpbert demo`. One post, no Kafka: `rpbert tag`. In service: `rpbert topics create`, "
-        "then `rpbert worker`. Every flag is an environment variable too: `--group-id` is `RPBERT_GROUP_ID`."
+        "`rpbert doctor`, then `rpbert worker`. `rpbert COMMAND --help` has examples. Every flag is an "
+        "environment variable too: `--group-id` is `RPBERT_GROUP_ID`."
+    ),
+    help_epilogue=(
+        "Exit status: 0 done, 1 failed, 2 misused, 130 interrupted; `rpbert trainer` also 3, refused. "
+        "Results go to standard output, errors to standard error. In a pipe there are no colours, and tables "
+        "are lines with tabs; `--json` is for programs."
     ),
     config=Env("RPBERT_", command=False),
     default_parameter=cyclopts.Parameter(negative=()),
     version_flags=["--version"],
 )
 
-app.command(demo, group=TRY)
-app.command(tag, group=TRY)
-app.command(topics)
-app.command(doctor, group=SERVE)
-app.command(worker, group=SERVE)
-app.command(produce, group=SERVE)
-app.command(tail, group=SERVE)
-app.command(viewer, group=SERVE)
-app.command(annotate, group=SERVE)
-app.command(dlq)
-app.command(releases)
-app.command(local)
-app.command(data)
-app.command(evaluate, group=BUILD)
-app.command(explain, group=BUILD)
-app.command(train, group=BUILD)
-app.command(trainer, group=BUILD)
-app.command(bench)
-app.command(schemas, group=BUILD)
+for _flag in ("--help", "--version"):
+    app[_flag].group = SHELL
+
+# In each section in this order, which is that of a first acquaintance.
+_TOUR: Final[tuple[tuple[Callable[..., None] | cyclopts.App, cyclopts.Group], ...]] = (
+    (demo, TRY),
+    (tag, TRY),
+    (local, SET_UP),
+    (topics, SET_UP),
+    (doctor, SET_UP),
+    (worker, SERVE),
+    (produce, SERVE),
+    (tail, SERVE),
+    (viewer, SERVE),
+    (dlq, MEND),
+    (releases, MEND),
+    (annotate, MEND),
+    (trainer, MEND),
+    (data, BUILD),
+    (train, BUILD),
+    (evaluate, BUILD),
+    (explain, BUILD),
+    (bench, BUILD),
+    (schemas, BUILD),
+    (completion, SHELL),
+)
+for _number, (_command, _group) in enumerate(_TOUR):
+    if isinstance(_command, cyclopts.App):
+        _command.group, _command.sort_key = _group, _number
+        app.command(_command)
+    else:
+        app.command(_command, group=_group, sort_key=_number)
 
 
 def main() -> None:
-    """Run the command line; exit status 0 done, 1 failed, 2 misused, 130 interrupted; some have their own."""
+    """Run the command line; the help of `rpbert` tells what the exit status says."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)

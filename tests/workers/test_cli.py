@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclopts import App
 
 from tests.command_line import Rpbert, Run
+from workers.cli import app
 
 
 @pytest.fixture
@@ -32,64 +35,92 @@ def rpbert_process() -> Rpbert:
     return call
 
 
-def test_help_names_every_command(rpbert: Rpbert) -> None:
+def _commands(of: App, *words: str) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, in the order of its section."""
+    named = [(name, each) for name, each in of.resolved_commands().items() if not name.startswith("-")]
+    for name, each in sorted(named, key=lambda pair: pair[1].sort_key or 0):
+        if each.default_command is None:
+            yield from _commands(each, *words, name)
+        else:
+            yield (*words, name)
+
+
+COMMANDS = tuple(_commands(app))
+
+# What they are for is not to print: they serve, train, write files, or print what has a form of its own.
+WITHOUT_JSON = {
+    ("bench", "pictures"),
+    ("completion",),
+    ("data", "ambiguity"),
+    ("data", "captions"),
+    ("demo",),
+    ("local", "up"),
+    ("schemas",),
+    ("train",),
+    ("trainer",),
+    ("viewer",),
+    ("worker",),
+}
+
+
+def test_help_is_a_tour_in_the_order_of_an_acquaintance(rpbert: Rpbert) -> None:
     run = rpbert("--help")
     assert run.status == 0
-    for command in (
-        "demo",
-        "tag",
-        "topics",
-        "worker",
-        "produce",
-        "tail",
-        "viewer",
-        "dlq",
-        "releases",
-        "local",
-        "data",
-        "evaluate",
-        "explain",
-        "train",
-        "schemas",
-    ):
-        assert re.search(rf"\b{command}\b", run.output)
+    sections = re.findall(r"^╭─ (.+?) ─", run.output, re.MULTILINE)
+    assert sections == [
+        *("Try it", "Set it up", "Serve", "Look after it", "Train and measure"),
+        "This command line",
+    ]
+    listed = re.findall(r"^│ ([a-z]+) ", run.output, re.MULTILINE)
+    assert listed == list(dict.fromkeys(words[0] for words in COMMANDS))
+    assert "Exit status: 0 done, 1 failed, 2 misused, 130 interrupted" in run.output
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "demo",
-        "tag",
-        "topics create",
-        "worker",
-        "produce",
-        "tail",
-        "viewer",
-        "dlq list",
-        "dlq show",
-        "dlq replay",
-        "releases list",
-        "releases show",
-        "releases publish",
-        "releases rollback",
-        "releases verify",
-        "releases prune",
-        "releases keygen",
-        "local up",
-        "data check",
-        "data ambiguity",
-        "data captions",
-        "evaluate",
-        "explain",
-        "train",
-        "schemas",
-    ],
-)
-def test_every_command_explains_itself(rpbert: Rpbert, command: str) -> None:
-    run = rpbert(*command.split(), "--help")
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(rpbert: Rpbert, command: tuple[str, ...]) -> None:
+    run = rpbert(*command, "--help")
     assert run.status == 0
-    assert "For example" in run.output
-    assert f"rpbert {command.split(maxsplit=1)[0]}" in run.output
+    said = " ".join(run.output.split())
+    assert "or example" in said
+    assert f"rpbert {' '.join(command)}" in said.split("or example", 1)[1]
+    assert bool(re.search(r"^│.*--json ", run.output, re.MULTILINE)) is (command not in WITHOUT_JSON)
+    assert max(map(len, run.output.splitlines())) <= 100
+    assert "\x1b" not in run.output
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_s_misuse_is_status_2_and_one_sentence(
+    rpbert: Rpbert, command: tuple[str, ...]
+) -> None:
+    run = rpbert(*command, "--no-such-flag")
+    assert run.status == 2
+    assert run.sentence.startswith("rpbert: ")
+    assert run.output == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(rpbert: Rpbert, shell: str) -> None:
+    script = rpbert("completion", shell).output
+    for words in COMMANDS:
+        assert words[-1] in script
+    assert "bootstrap-servers" in script
+
+
+def test_bash_completes_commands_and_flags(rpbert: Rpbert, tmp_path: Path) -> None:
+    script = tmp_path / "rpbert.bash"
+    script.write_text(rpbert("completion", "bash").output, encoding="utf-8")
+
+    def completed(*words: str) -> list[str]:
+        asked = (
+            f"source {script}; COMP_WORDS=(rpbert {' '.join(words)}); COMP_CWORD={len(words)}; _rpbert; "
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        run = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)  # noqa: S607
+        return run.stdout.split()
+
+    assert "doctor" in completed("doc")
+    assert "rollback" in completed("releases", "ro")
+    assert "--bootstrap-servers" in completed("tail", "--boot")
 
 
 def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
@@ -199,6 +230,14 @@ def test_produced_posts_are_seen_by_a_reader(rpbert: Rpbert, kafka: Any, topic: 
         *("--bootstrap-servers", kafka.bootstrap_servers, "--output-topic", topic),
     )
     assert [json.loads(line)["id"] for line in read.output.splitlines()] == ["1", "2"]
+
+
+def test_results_are_json_for_programs(rpbert: Rpbert, kafka: Any, topic: str) -> None:
+    at = ("--bootstrap-servers", kafka.bootstrap_servers, "--input-topic", topic)
+    made = rpbert("topics", "create", "--json", "--replication-factor", "1", *at)
+    assert json.loads(made.output)[topic] is False
+    run = rpbert("produce", "-", "--json", *at, stdin='{"id": "1", "text": "a"}')
+    assert json.loads(run.output) == {"topic": topic, "posts": 1}
 
 
 def test_a_wrong_line_is_named_and_nothing_is_sent(rpbert: Rpbert, tmp_path: Path) -> None:

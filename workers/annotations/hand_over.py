@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import closing
+from json import dumps
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +27,12 @@ _CLOSE_SECONDS: Final = 5.0
 
 
 def annotate_and_print(
-    files: Sequence[Path], settings: KafkaSettings, *, annotator: str | None, dry_run: bool
+    files: Sequence[Path],
+    settings: KafkaSettings,
+    *,
+    annotator: str | None,
+    dry_run: bool,
+    as_json: bool = False,
 ) -> None:
     """Send the annotations of files that the topic has not yet, and print how many of which.
 
@@ -50,6 +57,16 @@ def annotate_and_print(
     if not dry_run:
         _send(list(new.values()), settings)
     replaced = len(posts) - there - older - len(new)
+    if as_json:
+        content = {
+            "annotations": len(posts),
+            "would_be_sent" if dry_run else "sent": len(new),
+            "there_already": there,
+            "older": older,
+            "replaced": replaced,
+        }
+        sys.stdout.write(dumps(content) + "\n")
+        return
     counts = [f"{len(new):,} {'would be sent' if dry_run else 'sent'} to {settings.annotation_topic}"]
     counts += [f"{there:,} there already"] if there else []
     counts += [f"{older:,} older than what is there"] if older else []

@@ -17,6 +17,7 @@ def annotate(
     annotator: str | None = None,
     dry_run: bool = False,
     kafka: KafkaSettings = KafkaSettings(),
+    json: bool = False,
 ) -> None:
     """Hand annotated posts over to the trainer: CoNLL or JSON Lines to the annotation topic, keyed by post.
 
@@ -34,7 +35,8 @@ def annotate(
         annotator: who annotated them, whatever the files say; CoNLL says nothing.
         dry_run: only say what would be sent.
         kafka: how to reach Kafka.
+        json: print the counts as one JSON object.
     """
     from workers.annotations.hand_over import annotate_and_print
 
-    annotate_and_print(files, kafka, annotator=annotator, dry_run=dry_run)
+    annotate_and_print(files, kafka, annotator=annotator, dry_run=dry_run, as_json=json)

@@ -8,7 +8,6 @@ from typing import Final
 
 from cyclopts import App
 
-from workers.commands.groups import BUILD
 from workers.errors import SetupError
 
 _CLONE: Final = Path(__file__).parents[2]
@@ -20,7 +19,6 @@ _BENCHES: Final = (
 
 app = App(
     name="bench",
-    group=BUILD,
     help="Measure what it costs on this machine; writes to `bench/results/`. From a clone only: the wheel is "
     "without `bench/`.",
 )

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from workers.commands.groups import BUILD
-
-app = App(name="data", group=BUILD, help="Data sets for training and evaluation.")
+app = App(name="data", help="Data sets for training and evaluation.")
 
 
 @app.command

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter, Token, validators
 
-from workers.commands.groups import SERVE
 from workers.dead_letters.letter import Place
 from workers.dead_letters.selection import Selection
 from workers.settings import KafkaSettings
 
-app = App(name="dlq", group=SERVE, help="Look at the dead letters, and send them back.")
+app = App(name="dlq", help="Look at the dead letters, and send them back.")
 
 _ALL: Final = Selection()
 _AtLeastOne = validators.Number(gte=1)
@@ -98,6 +97,7 @@ def replay(
     limit: Annotated[int, Parameter(validator=_AtLeastOne)] = 100,
     max_times: Annotated[int, Parameter(validator=_AtLeastOne)] = 3,
     execute: bool = False,
+    json: bool = False,
 ) -> None:
     """Send dead letters back to where they came from. Without --execute it only says what it would send.
 
@@ -120,7 +120,17 @@ def replay(
         limit: the oldest so many of those not sent yet.
         max_times: leave out what has been replayed so often and failed again.
         execute: send them.
+        json: one JSON object a line for each letter; how many there are of which goes to standard error.
     """
     from workers.dead_letters.send_back import replay_and_print
 
-    replay_and_print(settings, selection, letters, to=to, limit=limit, max_times=max_times, execute=execute)
+    replay_and_print(
+        settings,
+        selection,
+        letters,
+        to=to,
+        limit=limit,
+        max_times=max_times,
+        execute=execute,
+        as_json=json,
+    )

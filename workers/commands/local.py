@@ -11,14 +11,12 @@ from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from workers import kafka_clients
-from workers.commands.groups import BUILD
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
 from workers.topics import create_topics
 
 app = App(
     name="local",
-    group=BUILD,
     help="Apache Kafka, Valkey and a picture host on this machine, for development.",
 )
 

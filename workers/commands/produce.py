@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ def produce(
     /,
     *,
     settings: KafkaSettings = KafkaSettings(),
+    json: bool = False,
 ) -> None:
     """Produce the posts of a JSON Lines file to the input topic, keyed by their ids.
 
@@ -38,6 +40,7 @@ def produce(
     Args:
         file: JSON Lines, one post a line; - for standard input.
         settings: how to reach Kafka.
+        json: print one JSON object, `topic` and `posts`.
     """
     records = list(_posts(file))
     producer = kafka_clients.plain_producer(settings)
@@ -52,7 +55,10 @@ def produce(
         ) from error
     finally:
         producer.close(timeout=5)
-    Console(highlight=False).print(f"{len(records)} posts produced to {settings.input_topic}")
+    if json:
+        sys.stdout.write(dumps({"topic": settings.input_topic, "posts": len(records)}) + "\n")
+    else:
+        Console(highlight=False).print(f"{len(records)} posts produced to {settings.input_topic}")
 
 
 def _posts(file: Path) -> Iterator[tuple[bytes, bytes]]:

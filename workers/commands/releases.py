@@ -7,10 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter, validators
 
-from workers.commands.groups import SERVE
 from workers.settings import KafkaSettings, StoreSettings
 
-app = App(name="releases", group=SERVE, help="Publish model releases, roll them back, verify and prune them.")
+app = App(name="releases", help="Publish model releases, roll them back, verify and prune them.")
 
 _AtLeastOne = validators.Number(gte=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from workers.dead_letters.letter import Place, read_letter, read_letters
 from workers.dead_letters.look import require_letter
 from workers.dead_letters.marks import Marks, require_mark_topic
 from workers.dead_letters.plan import Plan, Planner, Sending
-from workers.dead_letters.render import print_letters
+from workers.dead_letters.render import letter_json, print_letters
 from workers.dead_letters.replayer import Replayer
 from workers.dead_letters.selection import Selection
 from workers.errors import SetupError
@@ -35,6 +36,7 @@ def replay_and_print(
     limit: int,
     max_times: int,
     execute: bool,
+    as_json: bool = False,
 ) -> None:
     """Print which letters go where and which are left out; with `execute`, send them.
 
@@ -68,12 +70,13 @@ def replay_and_print(
         planner = Planner(sources, admin, marks, settings=settings, to=to, max_times=max_times)
         plan = planner.plan(letters, limit)
         if replayer is None:
-            _print_sendings(console, plan.sendings, marks)
+            _print_sendings(console, plan.sendings, marks, as_json=as_json)
         else:
             for part in replayer.send(plan.sendings, marks):
-                _print_sendings(console, part, marks)
+                _print_sendings(console, part, marks, as_json=as_json)
+    summary = Console(highlight=False, stderr=as_json)
     for line in _summary(plan, executed=execute):
-        console.print(Text(line), soft_wrap=True)
+        summary.print(Text(line), soft_wrap=True)
 
 
 def _replayer(settings: KafkaSettings, stack: ExitStack) -> Replayer:
@@ -88,9 +91,12 @@ def _replayer(settings: KafkaSettings, stack: ExitStack) -> Replayer:
         ) from error
 
 
-def _print_sendings(console: Console, sendings: Sequence[Sending], marks: Marks) -> None:
-    if sendings:
-        print_letters(console, [(each.letter, marks.sent(each.letter.place)) for each in sendings])
+def _print_sendings(console: Console, sendings: Sequence[Sending], marks: Marks, *, as_json: bool) -> None:
+    rows = [(each.letter, marks.sent(each.letter.place)) for each in sendings]
+    if as_json:
+        sys.stdout.writelines(letter_json(letter, sent, whole=False) for letter, sent in rows)
+    elif rows:
+        print_letters(console, rows)
 
 
 def _summary(plan: Plan, *, executed: bool) -> list[str]:

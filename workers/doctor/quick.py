@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-import structlog
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -23,27 +22,27 @@ _STOPS: Final = frozenset({Check.TOPICS, Check.RIGHTS, Check.TRANSACTIONS, Check
 # A worker goes on without Redis, so it doesn't wait for one.
 _REDIS_SECONDS: Final = 1.0
 
-_log = structlog.get_logger(__name__)
 
+def require_what_a_worker_needs(client: KafkaAdminClient, settings: WorkerSettings) -> list[str]:
+    """Look at what is asked for quickly.
 
-def require_what_a_worker_needs(client: KafkaAdminClient, settings: WorkerSettings) -> None:
-    """Log what is amiss.
+    Returns:
+        What is amiss and stops no worker, each with what to do.
 
     Raises:
         SetupError: a worker can't begin so.
     """
-    stopping = []
+    stopping: list[str] = []
+    amiss: list[str] = []
     with kafka_clients.told_by_us():
         findings = [*kafka(client, settings), *redis(settings.pictures, seconds=_REDIS_SECONDS)]
     for finding in findings:
-        if finding.verdict is Verdict.FAIL and finding.check in _STOPS:
-            stopping.append(f"{finding.says}: {finding.do}")
-        elif finding.verdict is not Verdict.OK:
-            _log.warning(
-                "the doctor found something", check=finding.check.value, found=finding.says, do=finding.do
-            )
+        stops = finding.verdict is Verdict.FAIL and finding.check in _STOPS
+        if finding.verdict is not Verdict.OK:
+            (stopping if stops else amiss).append(f"{finding.says}: {finding.do}")
     if stopping:
         raise SetupError(f"{'; '.join(stopping)}; `rpbert doctor` looks at all of it")
+    return amiss
 
 
 def kafka(client: KafkaAdminClient, settings: WorkerSettings) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
     stack.callback(server.close)
     with closing(kafka_clients.admin(settings.kafka)) as admin:
         limits = require_topics(admin, settings.kafka)
-        require_what_a_worker_needs(admin, settings)
+        amiss = require_what_a_worker_needs(admin, settings)
     serving = Serving(_ready_tagger(settings), settings.pictures, settings.candidate, metrics)
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
@@ -87,6 +87,8 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
     stack.callback(publisher.close, _CLOSE_SECONDS)
     _log.info("the worker starts", release=serving.current.name, metrics_port=server.port)
     watch_device(serving.current.tagger.device, metrics)
+    if amiss:
+        _log.warning("`rpbert doctor` would say", amiss=amiss)
     worker = Worker(
         settings,
         serving=serving,

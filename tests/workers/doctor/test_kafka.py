@@ -21,7 +21,7 @@ def test_what_is_well_passes(doctor: Doctor, topics: list[str]) -> None:
     assert seen.status == 0
     for check in ("brokers", "topics", "retention", "sizes", "rights", "transactions", "group", "release"):
         assert seen.of(check, "ok"), check
-    assert seen.of("replication", "warn")[0].startswith(f"one copy alone of {topics[0]}")
+    assert seen.of("replication", "warn")[0].startswith("one copy alone of ")
 
 
 def test_a_broker_that_does_not_answer(doctor: Doctor) -> None:
@@ -42,7 +42,7 @@ def test_a_topic_that_is_not_there(doctor: Doctor) -> None:
 
 def test_partitions_that_hold_workers_back(doctor: Doctor, make_topics: MakeTopics) -> None:
     single, wide = make_topics("single"), make_topics("wide", partitions=3)
-    assert "one worker works" in doctor("--input-topic", *single).of("topics", "warn")[0]
+    assert any("one worker works" in each for each in doctor("--input-topic", *single).of("topics", "warn"))
     assert any("--partitions 3" in each for each in doctor("--input-topic", *wide).of("topics", "warn"))
 
 
@@ -126,8 +126,7 @@ def test_a_worker_asks_before_it_joins(
     rpbert: Rpbert, words: list[str], topics: list[str], allow_only: Any
 ) -> None:
     allow_only(ResourceType.TOPIC, topics[1], ACLOperation.READ)
-    run = rpbert("worker", *words, "--metrics-port", "0", "--redis-url", "")
+    run = rpbert("worker", *words, "--metrics-port", "0")
     assert run.status == 1
-    last = run.errors.strip().splitlines()[-1]
-    assert f"we may not write {topics[1]}" in last
-    assert "`rpbert doctor`" in last
+    assert f"we may not write {topics[1]}" in run.sentence
+    assert "`rpbert doctor`" in run.sentence

@@ -31,10 +31,10 @@ def test_a_wrong_password_and_no_server_and_no_redis(doctor: Doctor) -> None:
         client.acl_setuser("default", enabled=True, passwords=["+right"])
         client.close()
         url = server.url.replace("redis://", "redis://:{}@")
-        wrong, right = doctor("--redis-url", url.format("wrong")), doctor("--redis-url", url.format("right"))
+        wrong, right = doctor("--redis-url", url.format("secret")), doctor("--redis-url", url.format("right"))
     assert wrong.failing == {"cache"}
     assert "it refuses the user or password" in wrong.of("cache", "fail")[0]
-    assert "wrong" not in str(wrong.findings)
+    assert "secret" not in str(wrong.findings)
     assert right.status == 0
     (free,) = free_ports(1)
     assert "no connection" in doctor("--redis-url", f"redis://{LOOPBACK}:{free}").of("cache", "fail")[0]

@@ -1,0 +1,63 @@
+"""The commands that the README and docs/ show, one by one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SHELL = ("", "sh", "bash", "console")
+# A block without a language may be a drawing or what a command printed.
+_PROGRAMS = frozenset(
+    {
+        "apt-get",
+        "docker",
+        "dpkg-deb",
+        "echo",
+        "git",
+        "helm",
+        "java",
+        "kcat",
+        "kubectl",
+        "make",
+        "pip",
+        "promtool",
+        "python",
+        "rpbert",
+        "torchrun",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command as a page shows it."""
+
+    page: str
+    line: str
+
+    @property
+    def words(self) -> list[str]:
+        """Its words, without comments."""
+        return shlex.split(self.line, comments=True)
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.line}"
+
+
+def shown() -> Iterator[Shown]:
+    """All commands, in the order of the pages."""
+    for page in PAGES:
+        for language, block in _FENCE.findall(page.read_text(encoding="utf-8")):
+            if language in _SHELL:
+                for line in block.replace("\\\n", " ").splitlines():
+                    command = " ".join(line.removeprefix("$ ").split())
+                    first = next((word for word in command.split() if "=" not in word), "")
+                    if first in _PROGRAMS:
+                        yield Shown(str(page.relative_to(ROOT)), command)
