@@ -14,7 +14,13 @@ _CLONE: Final = Path(__file__).parents[2]
 
 # Import paths rather than imports: the layers know nothing of `bench/`, and the wheel is without it.
 _BENCHES: Final = (
-    ("bench.pictures:pictures", "What pictures cost: each stage, the hit path, streams with reposts."),
+    (
+        "bench.pictures:pictures",
+        (
+            "What pictures cost: each stage, the hit path, streams with reposts.\n\n"
+            "For example:\n\n    rpbert bench pictures --count 64 --output figures"
+        ),
+    ),
 )
 
 app = App(
