@@ -41,7 +41,7 @@ format: $(VENV)/installed ## Put the code in its form
 	@$(BIN)/ruff check --fix .
 
 docs: $(VENV)/installed ## Build the documentation into build/site; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 hook: ## Run `make check` before each commit
 	@git config core.hooksPath .githooks

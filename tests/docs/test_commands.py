@@ -141,7 +141,7 @@ def _ending(words: list[str], here: Path) -> list[str]:
     """The same command, made to end."""
     match words:
         case ["tail", *_] if "--limit" not in words:
-            return [*words, "--from-start", "--limit", "1"]
+            return [*dict.fromkeys([*words, "--from-start"]), "--limit", "1"]
         case ["worker", *flags] if "--help" not in flags:
             # A worker stays. The doctor takes its settings and runs all that it does before it joins.
             return ["doctor", *flags]

@@ -25,6 +25,7 @@ def test_the_site_builds_without_a_broken_link_and_fetches_nothing(tmp_path: Pat
     assert run.returncode == 0, run.stderr
     page = (tmp_path / "clients" / "index.html").read_text(encoding="utf-8")
     assert "KafkaProducer" in page
+    assert "doctor" in (tmp_path / "adr" / "index.html").read_text(encoding="utf-8")
     for html in tmp_path.rglob("*.html"):
         fetched = re.findall(
             r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)|<link[^>]+rel="?(?:stylesheet|icon|preconnect)'

@@ -23,9 +23,7 @@ from workers.tagger.unworkable import Unworkable
 def _no_flag(_type: object, file: Path) -> None:
     # The hyphen that is let through is that of standard input; a mistyped flag is no file.
     if str(file).startswith("-") and str(file) != "-":
-        raise ValueError(
-            f"no such flag; a file of that name is ./{file}"
-        )
+        raise ValueError(f"no such flag; a file of that name is ./{file}")
 
 
 def produce(
