@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
@@ -66,13 +65,16 @@ class Joiner:
 
     def drop_surplus(self) -> int:
         """Give up the oldest results beyond the most that may wait; how many."""
-        surplus = max(0, self.waiting - self._most)
-        for partition in list(self._wanted):
-            wanted = self._wanted[partition]
-            # Each partition gives its share, for the waiting ones stand in its order.
-            for offset in list(islice(sorted(wanted), surplus * len(wanted) // max(1, self.waiting))):
-                del wanted[offset]
-        return surplus
+        waiting = self.waiting
+        dropped = 0
+        if waiting > self._most:
+            for wanted in self._wanted.values():
+                # Each partition gives its share, for the waiting ones stand in its order.
+                share = -(-len(wanted) * (waiting - self._most) // waiting)
+                for offset in sorted(wanted)[:share]:
+                    del wanted[offset]
+                dropped += share
+        return dropped
 
     def joined(self) -> list[ShownPost]:
         """Results whose posts are found by now, or are known to be gone."""
