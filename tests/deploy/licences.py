@@ -70,7 +70,7 @@ def main() -> None:
     licences = _installed()
     missing = [f"{name}=={min(packages[name].values())}" for name in packages if name not in licences]
     if missing:
-        uv = Path(sys.executable).with_name("uv")
+        uv = str(Path(sys.executable).with_name("uv"))
         with TemporaryDirectory() as place:
             command = [uv, "pip", "install", "--quiet", "--no-deps", "--target", place, *missing]
             subprocess.run(command, check=True)
