@@ -58,6 +58,9 @@ lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject
 	@$(foreach image,$(IMAGES),cp requirements/dev.txt requirements/$(image).txt && \
 		$(LOCK) $($(image)_packages) --output-file requirements/$(image).txt &&) true
 
+licences: $(VENV)/installed ## List the licences of all that the images ship
+	@$(BIN)/python -m tests.deploy.licences
+
 # Strict: where the advisories can't be asked for, that is a failure and no clean bill.
 audit: $(VENV)/installed ## Ask for known vulnerabilities of all that the images ship
 	@for image in $(IMAGES); do $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
@@ -78,4 +81,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test browser test-faults bench check-deploy check format docs hook lock audit clean
+.PHONY: help demo test browser test-faults bench check-deploy check format docs hook lock licences audit clean

@@ -15,8 +15,6 @@ from workers.cli import app
 OURS: Final = "rpbert-stream/"
 """What the names of our images begin with."""
 _PREFIX: Final = "RPBERT_"
-# The page comes by a change of its own; until then its variables can't be checked against anything.
-COMMANDS_TO_COME: Final = {"viewer"} - set(app)
 _UNKNOWN_HERE: Final = "known-only-in-the-cluster"
 
 
@@ -81,8 +79,7 @@ def processes(manifests: Manifests) -> Iterator[Process]:
     """Our containers that start `rpbert` itself."""
     for pod in manifests.pods():
         for container in pod.containers:
-            ours = container["image"].startswith(OURS) and "command" not in container
-            if ours and container["args"][0] not in COMMANDS_TO_COME:
+            if container["image"].startswith(OURS) and "command" not in container:
                 yield process(manifests, pod, container)
 
 

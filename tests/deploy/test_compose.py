@@ -10,11 +10,11 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.deploy.manifests import DEPLOY, ROOT, Manifests, Object, manifests
-from tests.deploy.processes import COMMANDS_TO_COME, OURS, Process, unknown
+from tests.deploy.processes import OURS, Process, unknown
 
 _SCHEMA: Final = ROOT / "tests" / "deploy" / "compose-spec.json"
-# They come with the rules and the dashboards, by a change of their own.
-_MOUNTS_TO_COME: Final = {"./prometheus/rules.yaml", "./grafana/dashboards"}
+# The dashboards come by a change of their own.
+_MOUNTS_TO_COME: Final = {"./grafana/dashboards"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def _processes(compose: Object) -> list[Process]:
     return [
         Process(name, service.get("command", commands.get(name)), service["environment"], {})
         for name, service in compose["services"].items()
-        if service["image"].startswith(OURS) and name not in COMMANDS_TO_COME
+        if service["image"].startswith(OURS)
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from tests.deploy.manifests import DEPLOY, Manifests, Object, Pod
+from tests.deploy.prometheus_rule import WRITTEN, prometheus_rule
 
 
 def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
@@ -174,3 +175,7 @@ def test_a_reference_that_leads_nowhere_is_found(
     thing["spec"] = {**thing["spec"], **wrong}
     with pytest.raises((AssertionError, ValueError)):
         check(copy)
+
+
+def test_the_operators_rules_are_those_that_promtool_tests() -> None:
+    assert WRITTEN.read_text() == prometheus_rule(), "run: python -m tests.deploy.prometheus_rule"
