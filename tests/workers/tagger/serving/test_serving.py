@@ -15,6 +15,7 @@ from tests.workers.tagger.in_process import wait_until
 from workers.metrics import Metrics
 from workers.settings import CandidateSettings, PictureSettings
 from workers.tagger.job import Job
+from workers.tagger.serving import serving as module
 from workers.tagger.serving.served import Served
 from workers.tagger.serving.serving import Serving
 from workers.tagger.serving.verdict import Broken
@@ -149,6 +150,24 @@ def test_a_release_that_was_replaced_goes_once_its_last_post_is_done(tagger: Tag
     made.clear_away()
     gc.collect()
     assert gone() is None
+
+
+def test_memory_goes_back_once_nobody_holds_the_old_release_any_more(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[str] = []
+    monkeypatch.setattr(module, "release_memory", lambda: released.append("now"))
+    made = serving(tagger)
+    post = jobs(made.take(b"key"), 1)
+    made.replace(release(tagger, "2"))
+    made.give_back(post[0].served)
+    # Done with, but its result isn't committed yet.
+    made.clear_away()
+    assert not released
+    post.clear()
+    made.clear_away()
+    made.clear_away()
+    assert released == ["now"]
 
 
 def test_pictures_of_an_old_backbone_are_had_until_its_last_post_is_done(tagger: Tagger) -> None:
