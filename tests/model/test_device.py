@@ -1,7 +1,8 @@
+import psutil
 import pytest
 import torch
 
-from model.device import ran_out_of_memory
+from model.device import ran_out_of_memory, trim_heap
 
 
 def test_running_out_of_memory_is_known_from_other_failures() -> None:
@@ -15,3 +16,18 @@ def test_the_cpu_s_allocator_is_understood() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert ran_out_of_memory(raised.value)
+
+
+def test_a_heap_in_holes_is_given_back() -> None:
+    process, kept = psutil.Process(), list[bytearray]()
+    before = process.memory_info().rss
+    large = []
+    for _ in range(1_000):
+        # Below what malloc asks the machine for piece by piece, each with something behind it that stays.
+        large.append(bytearray(100_000))
+        kept.append(bytearray(1_000))
+    taken = process.memory_info().rss - before
+    del large
+    trim_heap()
+    assert taken > 80_000_000
+    assert process.memory_info().rss - before < taken / 4
