@@ -90,8 +90,8 @@ def main(
     """Measure both and write the figures.
 
     Args:
-        posts: In the backlog.
-        hostile: Hostile records, seeded.
+        posts: In the backlog; 0 to leave it out.
+        hostile: Hostile records, seeded; 0 to leave them out.
         seconds: How long a worker is watched at most; it ends sooner when nothing is left.
         results: Where the figures are written.
     """
@@ -99,6 +99,8 @@ def main(
     with tempfile.TemporaryDirectory(prefix="rpbert-backlog-") as folder, KafkaCluster() as kafka:
         release = save_tiny_release(Path(folder) / "tiny")
         for name, count, fill in (("backlog", posts, _posts), ("hostile", hostile, _hostile)):
+            if not count:
+                continue
             logs = Path(folder) / name
             logs.mkdir()
             with built(kafka, release, logs, pods=0) as (stage, workload):

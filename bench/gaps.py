@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from time import monotonic, sleep
 from typing import Final
 
@@ -28,12 +29,12 @@ from tests.faults.feeder import Feeder
 from tests.faults.reader import Reader
 from tests.faults.record import commit_here, machine
 from tests.faults.stage import Stage
+from tests.faults.trickle import Trickle
 from tests.model.tiny import save_tiny_release
 from workers.local.kafka import KafkaCluster
 
 RESULTS: Final = Path(__file__).parent / "results" / "gaps.json"
 
-_POSTS_A_SECOND: Final = 120
 _BEFORE_SECONDS: Final = 8.0
 _REST_SECONDS: Final = 120.0
 _PODS: Final = 3
@@ -163,19 +164,19 @@ def measure(case: Case, kafka: KafkaCluster, release: Path, logs: Path) -> Gap:
 
         servers = kafka.bootstrap_servers
         reader = Reader(servers, results=entities, dead_letters=dead, partitions=PARTITIONS, take=take)
-        feeder = Feeder(servers, raw, PARTITIONS, workload, 10_000_000)
+        feeder = Feeder(servers, raw, PARTITIONS, workload)
         reader.start()
         feeder.start()
-        flow = _Flow(feeder)
-        flow.go_on(_BEFORE_SECONDS)
+        trickle = Trickle(feeder)
+        trickle.go_on(_BEFORE_SECONDS)
         arrivals.longest()
-        flow.go_on(_BEFORE_SECONDS)
+        trickle.go_on(_BEFORE_SECONDS)
         before = arrivals.longest()
-        acting = Thread(target=case.act, args=(stage,))
-        acting.start()
-        flow.go_on(case.watch_seconds, at_least=acting)
+        with ThreadPoolExecutor(1) as actors:
+            acting = actors.submit(case.act, stage)
+            trickle.go_on(case.watch_seconds, at_least=acting)
         longest = arrivals.longest()
-        acting.join()
+        acting.result()
         feeder.close()
         _await_all(checker, len(feeder.ledger))
         stage.end()
@@ -194,21 +195,6 @@ def _await_all(checker: Checker, posts: int) -> None:
     until = monotonic() + _REST_SECONDS
     while checker.distinct < posts and monotonic() < until:
         sleep(0.1)
-
-
-class _Flow:
-    """Lets a feeder produce at a steady rate."""
-
-    def __init__(self, feeder: Feeder) -> None:
-        self._feeder = feeder
-        self._began = monotonic()
-
-    def go_on(self, seconds: float, *, at_least: Thread | None = None) -> None:
-        """Produce for so long, and until a thread has ended."""
-        until = monotonic() + seconds
-        while monotonic() < until or (at_least is not None and at_least.is_alive()):
-            self._feeder.limit = int((monotonic() - self._began) * _POSTS_A_SECOND)
-            sleep(0.02)
 
 
 def _show(report: Report) -> None:

@@ -8,34 +8,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-import timm
 import torch
 from torch import Tensor, nn
-from torchvision import models  # type: ignore[import-untyped]
 
 from model.config import VisionConfig
+from model.efficientnet_lite import EfficientNetLite0
 
 _BYTE: Final = 255.0
 
 
-def _without_head(network: models.ResNet) -> nn.Module:
+def _resnet(name: str) -> nn.Module:
+    # Imported by who needs it: it brings torch's compiler along, which takes seconds.
+    from torchvision import models  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    network = models.get_model(name)
     # Without its pooling and classifier, what is left is the map of the last stage.
     del network.avgpool, network.fc
     stages = dict(network.named_children())
     return nn.Sequential(*(stages[name] for name in stages))
 
 
-def _efficientnet_lite0() -> nn.Module:
-    network: nn.Module = timm.create_model("tf_efficientnet_lite0", num_classes=0, global_pool="")
-    return network
-
-
 _NETWORKS: Final[dict[str, Callable[[], nn.Module]]] = {
-    "resnet152": lambda: _without_head(models.resnet152()),
-    "resnet101": lambda: _without_head(models.resnet101()),
-    "efficientnet_lite0": _efficientnet_lite0,
+    "resnet152": partial(_resnet, "resnet152"),
+    "resnet101": partial(_resnet, "resnet101"),
+    "efficientnet_lite0": EfficientNetLite0,
 }
 
 

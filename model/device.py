@@ -59,6 +59,14 @@ def release_memory() -> None:
     """
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Give pages of the heap that hold nothing back to the machine; milliseconds.
+
+    What lives long between much that does not, of every size, keeps glibc from doing it by itself.
+    """
     if (trim := _malloc_trim()) is not None:
         trim(0)
 

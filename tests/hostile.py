@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from random import Random
 from typing import Any, Final, Self
@@ -139,8 +139,13 @@ def _odd_text(draw: Random, name: str) -> bytes:
 
 
 def _any_text(draw: Random, name: str) -> bytes:
-    scalars = [*range(0xD800), *range(0xE000, 0x110000)]
-    return _post(name, text="".join(map(chr, draw.choices(scalars, k=draw.randrange(200)))))
+    return _post(name, text="".join(map(chr, draw.choices(_scalars(), k=draw.randrange(200)))))
+
+
+@cache
+def _scalars() -> tuple[int, ...]:
+    """Unicode's scalar values, a million: made once."""
+    return (*range(0xD800), *range(0xE000, 0x110000))
 
 
 def _long_text(draw: Random, name: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -21,23 +22,19 @@ class Feeder:
         topic: The topic of posts.
         partitions: How many partitions it has; posts go round them.
         workload: What is produced.
-        posts: How many of it.
 
     Attributes:
         ledger: Where each acknowledged post stands.
         limit: How many posts may be produced by now; raised by the run.
     """
 
-    def __init__(
-        self, bootstrap_servers: str, topic: str, partitions: int, workload: Workload, posts: int
-    ) -> None:
+    def __init__(self, bootstrap_servers: str, topic: str, partitions: int, workload: Workload) -> None:
         self.ledger = Ledger()
         self.limit = 0
         self._servers = bootstrap_servers
         self._topic = topic
         self._partitions = partitions
         self._workload = workload
-        self._posts = posts
         self._stopping = Event()
         self._failures: list[BaseException] = []
         self._thread = Thread(target=self._run, name="feeder", daemon=True)
@@ -45,11 +42,6 @@ class Feeder:
     def start(self) -> None:
         """Start producing."""
         self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still produces."""
-        return self._thread.is_alive()
 
     def close(self) -> None:
         """Wait until every post sent is acknowledged, and end.
@@ -73,7 +65,7 @@ class Feeder:
             max_block_ms=300_000,
         )
         try:
-            for number in range(self._posts):
+            for number in count():
                 while number >= self.limit and not self._stopping.wait(_LOOK_SECONDS):
                     pass
                 if self._stopping.is_set():

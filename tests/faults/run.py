@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Final
 
+from kafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field
 
 from tests.faults.checker import Checker
@@ -16,11 +17,17 @@ from tests.faults.feeder import Feeder
 from tests.faults.reader import Reader
 from tests.faults.schedule import Action, Counts, Step, draw
 from tests.faults.stage import Stage
+from tests.faults.trickle import Trickle
 from tests.faults.workload import Workload
+from tests.group import committed
 
-# So many posts stand ready behind each fault: it always hits a full pipe.
+# So many posts stand ready behind each fault: it hits a full pipe.
 _AHEAD: Final = 2_000
 _STALL_SECONDS: Final = 240.0
+# When nothing has come for so long, the group is asked whether it takes all for done.
+_QUIET_SECONDS: Final = 5.0
+# The trickle goes on for so long behind a worker that has come and gone.
+_AFTERWARDS_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.1
 _TELL_SECONDS: Final = 15.0
 
@@ -31,7 +38,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(1, description="What the schedule is drawn from.")
-    posts: int = Field(200_000, ge=100, description="Posts to produce.")
+    posts: int = Field(200_000, ge=100, description="Posts of the backlog; those of a trickle come on top.")
     pods: int = Field(3, ge=1, description="Workers that keep their name over a restart.")
     counts: Counts = Counts()
 
@@ -60,7 +67,7 @@ def run(plan: Plan, stage: Stage, workload: Workload, tell: Callable[[str], None
     raw, entities, dead = stage.topics
     checker = Checker(workload.key)
     servers = stage.kafka.bootstrap_servers
-    feeder = Feeder(servers, raw, stage.partitions, workload, plan.posts)
+    feeder = Feeder(servers, raw, stage.partitions, workload)
     reader = Reader(
         servers, results=entities, dead_letters=dead, partitions=stage.partitions, take=checker.take
     )
@@ -102,6 +109,8 @@ class _Course:
         self._reader = reader
         self._tell = tell
         self._guests: list[str] = []
+        self._trickled = 0
+        self._visitors = ThreadPoolExecutor(1)
         # Workers are killed while a broker comes back; two brokers at once would leave no majority.
         self._brokers = ThreadPoolExecutor(1)
         self._broker: Future[None] | None = None
@@ -109,17 +118,18 @@ class _Course:
     def follow(self, steps: list[Step], posts: int) -> None:
         """Take every step, then wait for the rest of the posts."""
         for step in steps:
-            self._feeder.limit = min(posts, step.at + _AHEAD)
-            self._wait_for(step.at)
+            self._feeder.limit = self._trickled + min(posts, step.at + _AHEAD)
+            self._wait_for(self._trickled + step.at)
             self._tell(f"{self._checker.distinct:>9,}  {step.action}")
             self._take(step)
             self.done[step.action] += 1
-        self._feeder.limit = posts
-        self._wait_for(posts)
+        self._feeder.limit = self._trickled + posts
+        self._wait_for(self._feeder.limit)
 
     def close(self) -> None:
         """Wait until the last broker is back."""
         self._brokers.shutdown()
+        self._visitors.shutdown()
 
     def _take(self, step: Step) -> None:
         stage = self._stage
@@ -140,13 +150,32 @@ class _Course:
                 self._guests.append(stage.join())
             case Action.LEAVE:
                 stage.leave(self._guests.pop())
+            case Action.VISIT:
+                self._visit()
+
+    def _visit(self) -> None:
+        """Behind a backlog workers are full and their polls bring nothing; so it is worked off before."""
+        before = self._feeder.limit
+        self._wait_for(before)
+        visit = self._visitors.submit(self._stage.visit)
+        trickle = Trickle(self._feeder)
+        trickle.go_on(at_least=visit)
+        visit.result()
+        trickle.go_on(_AFTERWARDS_SECONDS)
+        self._trickled += self._feeder.limit - before
 
     def _wait_for(self, outcomes: int) -> None:
         best, moved, told = self._checker.distinct, monotonic(), monotonic()
+        asked = moved
         while (now := self._checker.distinct) < outcomes:
             self._stage.mend()
             if now > best:
-                best, moved = now, monotonic()
+                best, moved, asked = now, monotonic(), monotonic()
+            if monotonic() - asked > _QUIET_SECONDS:
+                asked = monotonic()
+                if self._all_taken_for_done():
+                    # The reader may be held up by a transaction that is still open: it is read to its end.
+                    return
             if monotonic() - moved > _STALL_SECONDS or self._reader.failure is not None:
                 raise Stalled(
                     f"{now:,} outcomes of {len(self._feeder.ledger):,} posts, and no more "
@@ -156,3 +185,14 @@ class _Course:
                 told = monotonic()
                 self._tell(f"{now:>9,}  outcomes of {len(self._feeder.ledger):,} posts")
             sleep(_LOOK_SECONDS)
+
+    def _all_taken_for_done(self) -> bool:
+        """Whether the workers will do no more: what nobody has written by now will never come."""
+        produced = len(self._feeder.ledger)
+        if produced < self._feeder.limit:
+            return False
+        try:
+            offsets = committed(self._stage.kafka.bootstrap_servers, self._stage.topics[0])
+        except KafkaError:
+            return False
+        return sum(offsets.values()) == produced

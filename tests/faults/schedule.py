@@ -25,6 +25,7 @@ class Action(StrEnum):
     REVIVE_REDIS = "start Redis again"
     JOIN = "one more worker joins"
     LEAVE = "the worker that joined leaves (SIGTERM)"
+    VISIT = "beside a trickle of posts, one more worker joins and leaves"
 
 
 class Counts(BaseModel):
@@ -36,7 +37,8 @@ class Counts(BaseModel):
     broker_kills: int = Field(3, ge=0)
     broker_stops: int = Field(3, ge=0)
     redis_kills: int = Field(3, ge=0)
-    joins: int = Field(3, ge=0)
+    joins: int = Field(6, ge=0)
+    visits: int = Field(6, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Step:
     """An action and its moment.
 
     Attributes:
-        at: Once so many posts have come out.
+        at: Once so many posts of the backlog have come out.
         action: What is done.
         target: Which one of those there are, modulo their number.
     """
@@ -68,6 +70,7 @@ def draw(seed: int, posts: int, counts: Counts) -> list[Step]:
         *[Action.KILL_WORKER] * counts.worker_kills,
         *[Action.KILL_BROKER] * counts.broker_kills,
         *[Action.STOP_BROKER] * counts.broker_stops,
+        *[Action.VISIT] * counts.visits,
     ]
     steps = [_step(random, moment, action) for action in singles for moment in _moments(random, posts, 1)]
     for pair, times in (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tests.pipeline import told
 from workers.local.kafka import KafkaCluster
 from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
@@ -73,6 +75,12 @@ class Stage:
         name = f"guest-{next(self._names)}"
         self._launch(name)
         return name
+
+    def visit(self) -> None:
+        """A worker of no lasting name joins, and leaves once the others have given it partitions."""
+        name = self.join()
+        _wait(partial(_has_partitions, self.workers[name].wait_ready()))
+        self.leave(name)
 
     def leave(self, name: str) -> WorkerProcess:
         """End a worker by SIGTERM, for good."""
@@ -165,6 +173,11 @@ def _wait(check: Callable[[], None]) -> None:
     Retrying(
         retry=retry_if_exception_type(_NotYet), stop=stop_after_delay(_HEAL_SECONDS), wait=wait_fixed(0.2)
     )(check)
+
+
+def _has_partitions(worker: WorkerProcess) -> None:
+    if not told(worker, "assigned_partitions"):
+        raise _NotYet
 
 
 def _last_line(log: Path) -> str:

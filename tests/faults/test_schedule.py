@@ -9,7 +9,8 @@ def test_a_seed_gives_the_same_schedule_every_time_and_another_seed_another() ->
 
 
 def test_everything_asked_for_is_in_it_in_order_and_amid_the_posts() -> None:
-    steps = draw(5, 10_000, Counts(worker_kills=7, broker_kills=2, broker_stops=1, redis_kills=2, joins=3))
+    counts = Counts(worker_kills=7, broker_kills=2, broker_stops=1, redis_kills=2, joins=3, visits=2)
+    steps = draw(5, 10_000, counts)
     assert Counter(step.action for step in steps) == {
         Action.KILL_WORKER: 7,
         Action.KILL_BROKER: 2,
@@ -18,6 +19,7 @@ def test_everything_asked_for_is_in_it_in_order_and_amid_the_posts() -> None:
         Action.REVIVE_REDIS: 2,
         Action.JOIN: 3,
         Action.LEAVE: 3,
+        Action.VISIT: 2,
     }
     moments = [step.at for step in steps]
     assert moments == sorted(moments)

@@ -1,15 +1,23 @@
-"""Workers killed at a point that chance would seldom hit; and a build that the checker must find wrong."""
+"""Workers killed at a point that chance would seldom hit; and builds that the checker must find wrong."""
 
 import os
 import signal
+from pathlib import Path
 from time import sleep
+from typing import Final
 
 import pytest
-from kafka import KafkaAdminClient
 
+from tests.faults.build import built
 from tests.faults.checked import POD, checked, produce, until
+from tests.faults.run import Plan, run
+from tests.faults.schedule import Action, Counts
 from tests.faults.variants import KILLED, Variant, program
+from tests.group import committed
 from tests.pipeline import Pipeline
+from workers.local.kafka import KafkaCluster
+
+NOTHING: Final = Counts(worker_kills=0, broker_kills=0, broker_stops=0, redis_kills=0, joins=0, visits=0)
 
 
 @pytest.mark.timeout(900)
@@ -55,7 +63,7 @@ def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
             os.kill(dying.pid, signal.SIGSTOP)
             # What it had asked for before it stood still has come by then.
             sleep(1)
-            ahead = committed(pipeline) > checker.distinct > 0
+            ahead = done(pipeline) > checker.distinct > 0
             if not ahead:
                 os.kill(dying.pid, signal.SIGCONT)
             return ahead
@@ -63,7 +71,7 @@ def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
         until(stands_with_posts_unwritten)
         dying.kill()
         last = pipeline.worker(*POD, program=program(Variant.COMMITS_FIRST))
-        until(lambda: committed(pipeline) == len(ledger))
+        until(lambda: done(pipeline) == len(ledger))
         # It says that every post is done, and ends in order: what is missing now will never come.
         last.stop()
     assert last.exit_status == 0
@@ -72,11 +80,18 @@ def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
     assert "has no outcome" in told[1]
 
 
-def committed(pipeline: Pipeline) -> int:
+@pytest.mark.timeout(900)
+def test_a_build_that_loses_what_a_poll_brings_beside_a_revocation_is_found_out(
+    kafka: KafkaCluster, tiny_release: Path, tmp_path: Path
+) -> None:
+    plan = Plan(posts=200, pods=1, counts=NOTHING.model_copy(update={"visits": 1}))
+    wrong = program(Variant.LOSES_BESIDE_A_REVOCATION)
+    with built(kafka, tiny_release, tmp_path, pods=plan.pods, program=wrong) as (stage, workload):
+        finding = run(plan, stage, workload, print)
+    assert finding.done[Action.VISIT] == 1
+    assert any(line.endswith(" lost:") for line in finding.wrong)
+
+
+def done(pipeline: Pipeline) -> int:
     """How many posts the group takes for done."""
-    admin = KafkaAdminClient(bootstrap_servers=pipeline.bootstrap_servers)
-    try:
-        offsets = admin.list_group_offsets(pipeline.topics[0])[pipeline.topics[0]]
-        return sum(position.offset for position in offsets.values())
-    finally:
-        admin.close()
+    return sum(committed(pipeline.bootstrap_servers, pipeline.topics[0]).values())

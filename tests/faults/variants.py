@@ -1,7 +1,7 @@
 """Workers that break in their own way: `python -m tests.faults.variants VARIANT FLAGS...`.
 
-Each is the whole `rpbert worker` but for what is changed here, in kafka-python's clients: the product has no
-hook for faults.
+Each is the whole `rpbert worker` but for what is changed here, mostly in kafka-python's clients: the product
+has no hook for faults.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 
 from workers import cli
+from workers.tagger.bounded_poll import BoundedPoll
+from workers.tagger.worker import Worker
 
 # Some commits pass before, so that it happens amid the posts and not at their beginning.
 _PASSING: Final = 2
@@ -33,6 +35,7 @@ class Variant(StrEnum):
     AFTER_COMMIT = "after-commit"
     CLOCK_AHEAD = "clock-ahead"
     COMMITS_FIRST = "commits-first"
+    LOSES_BESIDE_A_REVOCATION = "loses-beside-a-revocation"
 
 
 KILLED: Final = (
@@ -104,6 +107,23 @@ def _commits_first() -> None:
     KafkaProducer.send_offsets_to_transaction = lambda _producer, _offsets, _group: None
 
 
+def _loses_beside_a_revocation() -> None:
+    """As the product was until fde9aa7: a poll that revokes partitions loses what it brings of the others."""
+    leave, poll, left = Worker._leave_unopened, BoundedPoll.__call__, list[bool]()
+
+    def leaving(self: Worker, partitions: Collection[TopicPartition]) -> None:
+        left.append(True)
+        leave(self, partitions)
+
+    def polling(self: BoundedPoll, **limits: int) -> list[Any]:
+        left.clear()
+        records = poll(self, **limits)
+        return [] if left else records
+
+    Worker._leave_unopened = leaving  # type: ignore[method-assign]
+    BoundedPoll.__call__ = polling  # type: ignore[method-assign]
+
+
 _CHANGES: Final[Mapping[Variant, Callable[[], None]]] = {
     Variant.BEFORE_FETCH: _dies_before_it_fetches,
     Variant.AFTER_INFERENCE: lambda: _dies("begin_transaction", on_call=_PASSING + 1),
@@ -112,6 +132,7 @@ _CHANGES: Final[Mapping[Variant, Callable[[], None]]] = {
     Variant.AFTER_COMMIT: lambda: _dies("commit_transaction", on_call=_PASSING + 1, after=True),
     Variant.CLOCK_AHEAD: _clock_ahead,
     Variant.COMMITS_FIRST: _commits_first,
+    Variant.LOSES_BESIDE_A_REVOCATION: _loses_beside_a_revocation,
 }
 
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from tests.group import members
 from tests.pipeline import Pipeline
 
 POSTS = 3_000
@@ -71,6 +72,8 @@ def test_a_worker_told_to_end_commits_what_it_has(pipeline: Pipeline) -> None:
     pipeline.results(1)
     worker.stop()
     assert worker.exit_status == 0
+    # Nobody has to wait for its session to end.
+    assert members(pipeline.bootstrap_servers, pipeline.topics[0]) == 0
     pipeline.worker()
     assert_exactly_once_in_order(pipeline, 1_000)
 

@@ -1,7 +1,12 @@
+import subprocess
+import sys
+
+import timm
 import torch
 
 from model.backbone import Backbone
 from model.config import BLOCKS, PRESETS
+from model.efficientnet_lite import EfficientNetLite0
 from tests.model.tiny import tiny_config
 
 
@@ -29,3 +34,21 @@ def test_the_digest_is_of_the_weights() -> None:
     assert backbone.digest() != other.digest()
     other.load_state_dict(backbone.state_dict())
     assert backbone.digest() == other.digest()
+
+
+@torch.inference_mode()
+def test_efficientnet_lite0_is_timm_s_by_names_and_bits() -> None:
+    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=0, global_pool="")
+    ours = EfficientNetLite0()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    pixels = torch.randn(2, 3, 224, 224)
+    for training in (True, False):
+        assert torch.equal(ours.train(training)(pixels), theirs.train(training)(pixels))
+
+
+def test_a_worker_starts_without_torch_s_compiler() -> None:
+    # Seconds of imports, in which a killed worker's partitions stand still.
+    program = "import sys, workers.tagger.process; print('torch._dynamo' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"

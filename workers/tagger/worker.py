@@ -14,6 +14,7 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from model.device import trim_heap
 from schemas import DeadLetterReason, Source, Stage
 from workers.backoff import jittered
 from workers.kafka_clients import in_touch
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 _POLL_MS: Final = 20
 _LOOK_SECONDS: Final = 0.25
+_TRIM_SECONDS: Final = 10.0
 # What a commit may take of the time in which partitions must be given up.
 _COMMIT_SHARE: Final = 0.25
 # Commits that fail again and again come ever more seldom, up to this.
@@ -82,6 +84,7 @@ class Worker:
         self._next_commit = monotonic()
         self._failed_commits = 0
         self._last_look = 0.0
+        self._last_trim = monotonic()
         self._stopping = Event()
         self._engine = Engine(
             settings.batch,
@@ -142,6 +145,9 @@ class Worker:
             self._commit()
         if self._health.turned - self._last_look >= _LOOK_SECONDS:
             self._observe()
+        if self._health.turned - self._last_trim >= _TRIM_SECONDS:
+            self._last_trim = self._health.turned
+            trim_heap()
         self._press_back()
 
     def _room(self) -> int:

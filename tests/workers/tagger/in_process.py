@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
-from tests.pipeline import PATIENCE_SECONDS, Pipeline
+from model.inference import Tagger, Tagging, TagRequest
+from tests.pipeline import PATIENCE_SECONDS, Pipeline, Record
 from workers import kafka_clients
 from workers.metrics import Metrics
 from workers.settings import KafkaSettings, PictureSettings, WorkerSettings
@@ -44,6 +46,27 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert monotonic() < deadline, f"not seen in time: {what}"
         sleep(0.02)
+
+
+def posts(count: int, first: int = 0, text: str = "Post from Oslo") -> list[Record]:
+    """Records of so many posts under one key, numbered from `first` on."""
+    numbers = range(first, first + count)
+    return [(b"key", json.dumps({"id": str(number), "text": text}).encode(), []) for number in numbers]
+
+
+class Slow:
+    """A release that tags when it may."""
+
+    def __init__(self, release: Tagger) -> None:
+        self._release = release
+        self.may_tag = Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._release, name)
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        self.may_tag.wait()
+        return self._release.tag(requests)
 
 
 class InProcess:
@@ -104,3 +127,6 @@ class InProcess:
                 self.worker.run()
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.failure = error
+
+
+Start = Callable[..., InProcess]

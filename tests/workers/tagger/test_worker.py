@@ -1,73 +1,24 @@
 """The worker's loop on a real broker: away and back, too large, too much, and a device that is gone."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from threading import Event
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from model.inference import Tagger, Tagging, TagRequest
 from schemas import DeadLetterReason, ImageStatus
-from tests.pipeline import Pipeline, Record
-from tests.workers.tagger.in_process import InProcess, settings_of, wait_until
+from tests.group import committed
+from tests.pipeline import Pipeline
+from tests.workers.tagger.in_process import Slow, Start, posts, wait_until
 from workers.local.kafka import KafkaCluster
 from workers.settings import BatchSettings, Delivery, WorkerSettings
 from workers.tagger.engine import EngineSick
-
-Start = Callable[..., InProcess]
-
-
-@pytest.fixture(scope="module")
-def tagger(tiny_release: Path) -> Tagger:
-    return Tagger.load(str(tiny_release), dtype="float32")
-
-
-@pytest.fixture
-def start(pipeline: Pipeline, tagger: Tagger) -> Iterator[Start]:
-    with ExitStack() as stack:
-
-        def begin(tags: Any = tagger, **changes: Any) -> InProcess:
-            made = InProcess(settings_of(pipeline, **changes), tags)
-            stack.callback(made.close)
-            return made
-
-        yield begin
-
-
-def posts(count: int, first: int = 0, text: str = "Post from Oslo") -> list[Record]:
-    numbers = range(first, first + count)
-    return [(b"key", json.dumps({"id": str(number), "text": text}).encode(), []) for number in numbers]
-
-
-def committed(pipeline: Pipeline) -> int:
-    """Posts that the group has put behind it, in all partitions."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=pipeline.bootstrap_servers, group_id=pipeline.topics[0], enable_auto_commit=False
-    )
-    with closing(consumer):
-        partitions = [TopicPartition(pipeline.topics[0], number) for number in range(pipeline.partitions)]
-        return sum(consumer.committed(partition) or 0 for partition in partitions)
-
-
-class Slow:
-    """A release that tags when it may."""
-
-    def __init__(self, release: Tagger) -> None:
-        self._release = release
-        self.may_tag = Event()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._release, name)
-
-    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
-        self.may_tag.wait()
-        return self._release.tag(requests)
 
 
 class Gone(Slow):
@@ -103,25 +54,6 @@ def test_a_broker_that_goes_away_and_comes_back(
     pipeline.produce(posts(50, first=200))
     assert sorted(int(result.id) for _, result in pipeline.results(250)) == list(range(250))
     assert worker.running
-
-
-def test_what_a_poll_brings_beside_a_revocation_is_worked(pipeline: Pipeline, start: Start) -> None:
-    worker = start().wait_ready()
-    poll, revoked = worker.worker._poll, list[int]()
-
-    def poll_and_revoke(**limits: Any) -> list[Any]:
-        records = poll(**limits)
-        others = set(range(pipeline.partitions)) - {record.partition for record in records}
-        if records and not revoked:
-            revoked.append(others.pop())
-            worker.worker.revoked([TopicPartition(pipeline.topics[0], revoked[0])])
-        return records
-
-    # As kafka-python does: the listener is called within the poll that brings the others' records.
-    worker.worker._poll = poll_and_revoke  # type: ignore[assignment]
-    pipeline.produce(posts(20))
-    assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
-    assert revoked
 
 
 def test_a_lone_post_waits_for_nobody(pipeline: Pipeline, start: Start) -> None:
@@ -162,7 +94,7 @@ def test_a_lost_device_ends_the_worker_and_commits_nothing(
     pipeline.produce(posts(40))
     wait_until(lambda: not worker.running, "the worker ends")
     assert isinstance(worker.failure, EngineSick)
-    assert committed(pipeline) == 0
+    assert sum(committed(pipeline.bootstrap_servers, pipeline.topics[0]).values()) == 0
     assert pipeline.dead_letters(0) == []
     worker.close()
     start()
