@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from enum import IntEnum, auto
 from typing import Final
-
-import numpy as np
-import numpy.typing as npt
 
 WORD_CHARACTERS: Final = 16
 """Characters of a word that the convolution reads; the rest of a longer word is left out."""
@@ -76,15 +72,6 @@ def _code(character: str) -> int:
     return 1 + point if point < _ASCII else _CATEGORY_CODE[unicodedata.category(character)]
 
 
-def shapes(words: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Shape classes of the words, `(words,)`."""
-    return np.fromiter((shape(word) for word in words), np.uint8, len(words))
-
-
-def characters(words: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Character codes of the words, `(words, WORD_CHARACTERS)`, 0 where a word is shorter."""
-    codes = np.zeros((len(words), WORD_CHARACTERS), np.uint8)
-    for row, word in enumerate(words):
-        head = word[:WORD_CHARACTERS]
-        codes[row, : len(head)] = [_code(character) for character in head]
-    return codes
+def characters(word: str) -> bytes:
+    """A code for each of a word's first `WORD_CHARACTERS` characters, as many bytes, 0 behind its end."""
+    return bytes(map(_code, word[:WORD_CHARACTERS])).ljust(WORD_CHARACTERS, b"\0")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,10 @@ from model import surface
 
 MAX_PIECES_PER_WORD: Final = 32
 """Pieces of a word that are read: the tail of an endless URL says nothing."""
+
+# What is known of a word is kept, up to 15 MB: four of five words of a tweet have been in an earlier one.
+_KEPT_WORDS: Final = 32_768
+_KEPT_CHARACTERS: Final = 64
 
 _PICTOGRAPH: Final = (
     r"\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|[\x{FE0E}\x{FE0F}]\x{20E3}?)?[\x{E0020}-\x{E007F}]*"
@@ -49,13 +55,20 @@ _CUT: Final = pre_tokenizers.Split(Regex(_WORD), behavior="removed", invert=True
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a text: `word.text == text[word.start:word.end]`, offsets in code points."""
 
     text: str
     start: int
     end: int
+
+
+class _Known(NamedTuple):
+    """What a word is for the network, wherever it stands: its pieces, shape class and character codes."""
+
+    pieces: tuple[int, ...]
+    shape: int
+    characters: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,7 @@ class WordPieces:
         self._room = window - 2
         self._word_room = min(MAX_PIECES_PER_WORD, self._room)
         self._overlap = overlap
+        self._known = lru_cache(_KEPT_WORDS)(self._know)
 
     def prepare(self, text: str) -> PreparedText:
         """Cut a text into words, word pieces and windows."""
@@ -133,32 +147,37 @@ class WordPieces:
         return self._prepare(" ".join(words), cut_words)
 
     def _prepare(self, text: str, words: tuple[Word, ...]) -> PreparedText:
-        pieces = self._pieces([_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", word.text) for word in words])
-        counts = [len(ids) for ids in pieces]
+        known = [
+            self._known(word.text) if len(word.text) <= _KEPT_CHARACTERS else self._know(word.text)
+            for word in words
+        ]
+        counts = [len(each.pieces) for each in known]
         spans = window_spans(counts, room=self._room, overlap=self._overlap)
         windows = tuple(
-            np.array([self._cls, *(piece for ids in pieces[a:b] for piece in ids), self._sep], np.int64)
+            np.array(
+                [self._cls, *(piece for each in known[a:b] for piece in each.pieces), self._sep], np.int64
+            )
             for a, b in spans
         )
-        texts = [word.text for word in words]
+        characters = np.frombuffer(bytearray(b"".join(each.characters for each in known)), np.uint8)
         return PreparedText(
             text=text,
             words=words,
             windows=windows,
             places=_places(counts, spans),
             piece_counts=np.array(counts, np.int64),
-            shapes=surface.shapes(texts),
-            characters=surface.characters(texts),
+            shapes=np.array([each.shape for each in known], np.uint8),
+            characters=characters.reshape(len(words), surface.WORD_CHARACTERS),
         )
 
-    def _pieces(self, words: list[str]) -> list[list[int]]:
-        """Piece ids of each word: one at least, `MAX_PIECES_PER_WORD` at most."""
-        encoding = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
-        pieces: list[list[int]] = [[] for _ in words]
-        for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
-            if word is not None and len(pieces[word]) < self._word_room:
-                pieces[word].append(piece)
-        return [ids or [self._unknown] for ids in pieces]
+    def _know(self, word: str) -> _Known:
+        return _Known(self._pieces(word), surface.shape(word), surface.characters(word))
+
+    def _pieces(self, word: str) -> tuple[int, ...]:
+        """Piece ids of a word: one at least, `MAX_PIECES_PER_WORD` at most."""
+        encodable = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", word)
+        encoding = self.tokenizer.encode([encodable], is_pretokenized=True, add_special_tokens=False)
+        return tuple(encoding.ids[: self._word_room]) or (self._unknown,)
 
     def _id(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
@@ -172,6 +191,8 @@ def window_spans(pieces: Sequence[int], *, room: int, overlap: int) -> list[tupl
 
     A window holds whole words of at most `room` pieces; its neighbour repeats at most `overlap` of them.
     """
+    if sum(pieces) <= room:
+        return [(0, len(pieces))]
     ends = np.cumsum(pieces, dtype=np.int64)
     starts = ends - np.asarray(pieces, np.int64)
     spans = [(0, int(np.searchsorted(ends, room, side="right")))]
@@ -185,11 +206,12 @@ def window_spans(pieces: Sequence[int], *, room: int, overlap: int) -> list[tupl
 
 def _places(pieces: Sequence[int], spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
     """Where each word is read: in the window where it stands farthest from an edge that cuts the text."""
+    places = np.zeros((len(pieces), 2), np.int64)
+    if len(spans) == 1:
+        places[:, 1] = list(accumulate(pieces[:-1], initial=1))[: len(pieces)]
+        return places
     ends = np.cumsum(pieces, dtype=np.int64)
     starts = ends - np.asarray(pieces, np.int64)
-    places = np.zeros((len(pieces), 2), np.int64)
-    if not len(places):
-        return places
     margins = np.full(len(pieces), -1, np.int64)
     far = int(ends[-1])
     for window, (a, b) in enumerate(spans):

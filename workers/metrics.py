@@ -257,6 +257,18 @@ class Metrics(DeclaredMetrics):
         )
 
 
+class SupervisorMetrics(DeclaredMetrics):
+    """What is told of the processes of a worker that runs several."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        super().__init__("rpbert_worker_process_")
+        self.up = self._gauge("up", "1 while the process runs.", process=None)
+        self.restarts = self._counter(
+            "restarts", "Times the process has ended by itself and was started again.", process=None
+        )
+
+
 class TrainerMetrics(DeclaredMetrics):
     """The metrics of one trainer run, for a Pushgateway."""
 

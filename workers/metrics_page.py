@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from workers.declared_metrics import Declared
-from workers.metrics import Metrics, TrainerMetrics
+from workers.metrics import Metrics, SupervisorMetrics, TrainerMetrics
 
 _HEAD: Final = """# Metrics
 
@@ -23,6 +23,10 @@ def page() -> str:
         [
             _HEAD,
             *_table("A worker, at `/metrics`", Metrics().declared),
+            *_table(
+                "The supervisor of `--processes`, which tells of its workers under a label `process`",
+                SupervisorMetrics().declared,
+            ),
             *_table("The trainer, at a Pushgateway", TrainerMetrics().declared),
         ]
     )

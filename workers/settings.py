@@ -377,6 +377,13 @@ class WorkerSettings(_Settings):
     batch: BatchSettings = BatchSettings()
     refresh: RefreshSettings = RefreshSettings()
     candidate: CandidateSettings = CandidateSettings()
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Whole workers to run as one, each a process with its own consumer, transactions and "
+        "copy of the model; for a device that one process can't feed.",
+    )
     group_id: str = Field("rpbert-tagger", min_length=1, description="Consumer group shared by the workers.")
     group_instance_id: str | None = Field(
         None,

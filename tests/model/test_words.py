@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from model.surface import characters, shape
 from model.words import WordPieces, cut, window_spans
 from tests.model.tiny import tiny_tokenizer
 
@@ -65,6 +66,23 @@ def test_every_word_is_read_somewhere_inside_a_window(text: str, window: int) ->
     assert all(len(ids) <= window for ids in prepared.windows)
     for index, piece in prepared.places:
         assert 0 < piece < len(prepared.windows[index]) - 1
+
+
+@given(st.lists(st.text(min_size=1, max_size=90), max_size=12))
+@example(["Oslo", "oslo", "\ud800", "x" * 80, "Oslo"])
+def test_a_word_that_was_seen_before_is_read_as_at_first(words: list[str]) -> None:
+    seen = WordPieces(tiny_tokenizer(), window=24, overlap=8)
+    seen.prepare_words([*reversed(words)])
+    again = seen.prepare_words(words)
+    for word, start in zip(words, again.places, strict=True):
+        alone = WordPieces(tiny_tokenizer(), window=24, overlap=8).prepare_words([word])
+        count = int(alone.piece_counts[0])
+        window, first = start
+        assert (again.windows[window][first : first + count] == alone.windows[0][1 : 1 + count]).all()
+    index = np.arange(len(words))
+    assert (again.piece_counts[index] == [len(seen._pieces(word)) for word in words]).all()
+    assert again.shapes.tolist() == [shape(word) for word in words]
+    assert [row.tobytes() for row in again.characters] == [characters(word) for word in words]
 
 
 @given(st.lists(st.integers(1, 6), min_size=1), st.integers(6, 30))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import Metric
 
-from workers.metrics import STAGES, Metrics, TrainerMetrics
+from workers.declared_metrics import DeclaredMetrics
+from workers.metrics import STAGES, Metrics, SupervisorMetrics, TrainerMetrics
 from workers.metrics_page import page
 from workers.tagger.pictures.decoder import End
 from workers.tagger.pictures.guard import Refusal
@@ -29,8 +30,12 @@ def named() -> set[str]:
     return {re.sub("_(bucket|sum|count)$", "", name) for text in texts for name in re.findall(pattern, text)}
 
 
+def sets() -> tuple[DeclaredMetrics, ...]:
+    return Metrics(), SupervisorMetrics(), TrainerMetrics()
+
+
 def families() -> list[Metric]:
-    return [family for metrics in (Metrics(), TrainerMetrics()) for family in metrics.registry.collect()]
+    return [family for metrics in sets() for family in metrics.registry.collect()]
 
 
 def exposed() -> set[str]:
@@ -45,7 +50,7 @@ def test_the_page_of_metrics_is_the_code_s() -> None:
     """When this fails: `python -m workers.metrics_page > docs/metrics.md`, and commit what changed."""
     assert (DOCS / "metrics.md").read_text("utf-8") == page()
     ours = {name for name in exposed() if name.startswith("rpbert_")}
-    assert {each.name for metrics in (Metrics(), TrainerMetrics()) for each in metrics.declared} == ours
+    assert {each.name for metrics in sets() for each in metrics.declared} == ours
 
 
 @pytest.mark.parametrize(

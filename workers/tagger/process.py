@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from functools import partial
 from types import FrameType
@@ -51,8 +52,12 @@ _SECOND_SIGNAL_STATUS: Final = 130
 _CLOSE_SECONDS: Final = 5.0
 
 
-def serve(settings: WorkerSettings) -> None:
+def serve(settings: WorkerSettings, assembled: Callable[[int], None] = lambda _: None) -> None:
     """Tag posts until a signal ends it.
+
+    Args:
+        settings: of the worker.
+        assembled: is told the port of its endpoint, once all is there and the work begins.
 
     Raises:
         SetupError: something is missing or wrong; the message says what to change.
@@ -63,8 +68,9 @@ def serve(settings: WorkerSettings) -> None:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         with ExitStack() as stack:
-            worker, follower = _assemble(settings, stack)
+            worker, follower, port = _assemble(settings, stack)
             _stop_on_signals(worker)
+            assembled(port)
             with follower:
                 worker.run()
     except (EngineSick, KafkaError, MemberReplaced, PublisherLost, RecordTooLarge) as error:
@@ -72,8 +78,10 @@ def serve(settings: WorkerSettings) -> None:
     _log.info("the worker has stopped")
 
 
-def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, AbstractContextManager[object]]:
-    """Everything a worker is made of, what is wrong most often first; the stack closes it."""
+def _assemble(
+    settings: WorkerSettings, stack: ExitStack
+) -> tuple[Worker, AbstractContextManager[object], int]:
+    """Everything a worker is made of, what is wrong most often first, and its port; the stack closes it."""
     health, metrics = Health(), Metrics()
     server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
     stack.callback(server.close)
@@ -98,7 +106,7 @@ def _assemble(settings: WorkerSettings, stack: ExitStack) -> tuple[Worker, Abstr
         metrics=metrics,
         health=health,
     )
-    return worker, make_follower(settings, serving, metrics)
+    return worker, make_follower(settings, serving, metrics), server.port
 
 
 def make_follower(

@@ -1,0 +1,261 @@
+"""What each stage costs a post, in CPU time of the worker's process; the broker's own is not in it.
+
+    python -m bench.stages
+
+CPU time of all threads, so that it hardly depends on what else the machine does. The model's stages are
+those of a batch of posts with one picture each, whose features are at hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Final
+
+import numpy as np
+import torch
+from aiohttp.resolver import ThreadedResolver
+from cyclopts import App
+from pydantic import IPvAnyNetwork, TypeAdapter
+from yarl import URL
+
+from bench.figures import RESULTS, Figures, Key, in_turns
+from bench.flow import Flow, flow
+from bench.picture_bodies import distinct_pictures, encoded
+from bench.posts import Posts
+from model.batch import collate
+from model.inference import Tagger, TagRequest
+from model.pictures import decode
+from schemas import Source
+from workers import kafka_clients
+from workers.local.kafka import KafkaCluster
+from workers.local.picture_host import PictureHost
+from workers.local.valkey import ValkeyServer
+from workers.metrics import Metrics
+from workers.settings import CandidateSettings, KafkaSettings, PictureSettings, WorkerSettings
+from workers.tagger.bounded_poll import BoundedPoll
+from workers.tagger.intake import read_post
+from workers.tagger.job import Job
+from workers.tagger.outcome import Outcomes
+from workers.tagger.pictures.answer import Validators
+from workers.tagger.pictures.cache import FeatureCache
+from workers.tagger.pictures.fetch import Fetcher
+from workers.tagger.pictures.guard import Guard
+from workers.tagger.process import make_publisher
+from workers.tagger.serving.serving import Serving
+from workers.topics import TopicLimits
+
+_UNIT: Final = "us a post"
+_COMMIT: Final = 200
+_BATCH: Final = 32
+_LOOPBACK: Final = TypeAdapter(IPvAnyNetwork).validate_python("127.0.0.0/8")
+_ROOMY: Final = 1_000_000
+
+app = App(help=__doc__)
+
+
+@app.default
+def main(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, results: Path = RESULTS) -> None:
+    """Measure every stage and write the figures.
+
+    Args:
+        posts: how many go through each stage in a turn.
+        pictures: distinct ones.
+        turns: measurements of each stage; one more warms up.
+        results: where the figures are written.
+    """
+    began = perf_counter()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-stages-")))
+        kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
+        host = stack.enter_context(PictureHost())
+        bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(pictures, 1)]
+        urls = [host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)]
+        topics = stack.enter_context(flow(kafka, valkey, "small", folder))
+        stages = _Stages(topics, Posts(urls), bodies, posts, stack)
+        figures = in_turns(stages.runs(), turns)
+    Figures(
+        bench="stages",
+        release="small",
+        dtype=stages.tagger.dtype,
+        settings={"posts": posts, "pictures": pictures, "batch": _BATCH, "turns": turns},
+        figures=figures,
+        seconds=perf_counter() - began,
+    ).write(results)
+
+
+class _Stages:
+    """The parts of a worker, each ready to be run over the same posts."""
+
+    def __init__(
+        self, topics: Flow, posts: Posts, bodies: Sequence[bytes], count: int, stack: ExitStack
+    ) -> None:
+        self.tagger: Final = Tagger.load("small")
+        self._count, self._bodies, self._posts = count, bodies, posts
+        raw, entities, dead = topics.topics
+        names = KafkaSettings(
+            bootstrap_servers=topics.bootstrap_servers,
+            input_topic=raw,
+            output_topic=entities,
+            dead_letter_topic=dead,
+        )
+        self._pictures = PictureSettings(
+            redis_url=topics.redis_url, allow_network=(_LOOPBACK,), cache_timeout=5, local_cache_mb=0
+        )
+        self._settings = WorkerSettings(kafka=names, pictures=self._pictures, group_id=raw)
+        self._metrics = Metrics()
+        self._values = [posts.value(number) for number in range(count)]
+        topics.fill(posts, range(count))
+        consumer = stack.enter_context(closing(kafka_clients.group_consumer(self._settings)))
+        self._publisher = make_publisher(self._settings, consumer)
+        stack.callback(self._publisher.close, 5)
+        serving = Serving(self.tagger, self._pictures, CandidateSettings(), self._metrics)
+        self._outcomes = Outcomes(names, TopicLimits(_ROOMY, _ROOMY), self._metrics)
+        self._consumer = consumer
+        consumer.subscribe([raw])
+        while not consumer.assignment():
+            consumer.poll(timeout_ms=100)
+        self._poll_some = BoundedPoll(consumer)
+        self._features = self.tagger.describe(np.stack([decode(body) for body in bodies]))
+        self._jobs = []
+        for offset, value in enumerate(self._values):
+            source = Source(topic=raw, partition=offset % 12, offset=offset)
+            job = Job(source, posts.key(offset), value, (), served=serving.current)
+            job.post = read_post(value)
+            job.text = self.tagger.prepare(job.post.text)
+            self._jobs.append(job)
+        self._requests = [
+            TagRequest(job.text, (self._features[number % len(bodies)],))
+            for number, job in enumerate(self._jobs[: 4 * _BATCH])
+            if job.text is not None
+        ]
+        for job, tagging in zip(self._jobs, self.tagger.tag(self._requests), strict=False):
+            job.tagging = tagging
+        self._tagged = [job for job in self._jobs if job.tagging is not None]
+
+    def runs(self) -> list[Callable[[], Mapping[Key, float]]]:
+        """Every stage, in the order of a post's way."""
+        number = iter(range(1_000_000))
+        return [
+            partial(self._timed, "poll", self._poll, self._count),
+            partial(self._timed, "validate", self._validate, self._count),
+            partial(self._timed, "words, never seen before", lambda: self._words(next(number)), self._count),
+            partial(self._async, "cache read, Redis", self._cache_read),
+            partial(self._async, "cache read, own memory", partial(self._cache_read, own=True)),
+            partial(self._async, "fetch, loopback HTTP", self._fetch),
+            partial(
+                self._timed,
+                "decode, in its own process",
+                lambda: [decode(each) for each in self._bodies],
+                len(self._bodies),
+            ),
+            self._model,
+            partial(
+                self._timed,
+                "serialise",
+                lambda: [self._outcomes.record(job) for job in self._tagged],
+                len(self._tagged),
+            ),
+            self._commit,
+        ]
+
+    def _timed(self, name: str, work: Callable[[], object], posts: int) -> Mapping[Key, float]:
+        began = process_time()
+        work()
+        return {(name, _UNIT): (process_time() - began) / posts * 1e6}
+
+    def _poll(self) -> None:
+        self._consumer.seek_to_beginning()
+        seen = 0
+        while seen < self._count:
+            seen += len(self._poll_some(timeout_ms=100, max_records=512, max_bytes=1 << 28))
+
+    def _validate(self) -> None:
+        for value in self._values:
+            read_post(value)
+
+    def _words(self, turn: int) -> None:
+        first = (turn + 1) * self._count
+        for number in range(first, first + self._count):
+            self.tagger.prepare(self._posts.text(number))
+
+    def _async(self, name: str, work: Callable[[str], object]) -> Mapping[Key, float]:
+        return {(name, _UNIT): asyncio.run(work(name))}  # type: ignore[arg-type]
+
+    async def _cache_read(self, _: str, *, own: bool = False) -> float:
+        settings = self._pictures.model_copy(update={"local_cache_mb": 256 if own else 0})
+        cache = FeatureCache(
+            settings, self.tagger.backbone_digest, self.tagger.feature_channels, self._metrics
+        )
+        speaking = asyncio.create_task(cache.run())
+        contents = [f"{number:064x}" for number in range(len(self._bodies))]
+        try:
+            for url, content, features in zip(self._posts.urls, contents, self._features, strict=True):
+                cache.remember_content(url, content, Validators())
+                cache.keep_features(content, features)
+                cache.share_features(content, features)
+            while (await cache.look_again(self._posts.urls[-1])).features is None:  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.01)
+            began = process_time()
+            for first in range(0, self._count, 64):
+                urls = [self._posts.urls[each % len(contents)] for each in range(first, first + 64)]
+                found = await asyncio.gather(*(cache.recall([url]) for url in urls))
+                if any(memory.features is None for (memory,) in found):
+                    raise SystemExit("a picture that was written to the cache is not in it")
+            return (process_time() - began) / self._count * 1e6
+        finally:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+
+    async def _fetch(self, _: str) -> float:
+        guard = Guard(self._pictures, self._metrics)
+        async with Fetcher(self._pictures, guard, ThreadedResolver(), self._metrics) as fetcher:
+            began = process_time()
+            for url in self._posts.urls:
+                await fetcher.fetch(URL(url))
+            return (process_time() - began) / len(self._posts.urls) * 1e6
+
+    @torch.inference_mode()
+    def _model(self) -> Mapping[Key, float]:
+        """By subtraction: the whole network less its first pass, the whole of `tag` less the network."""
+        network, posts = self.tagger._model, len(self._requests)  # noqa: SLF001 - its parts are what is timed
+        batches = [self._requests[first : first + _BATCH] for first in range(0, posts, _BATCH)]
+        texts = [([each.text for each in batch], [each.pictures for each in batch]) for batch in batches]
+        copied = [collate(text, pictures, channels=self.tagger.feature_channels) for text, pictures in texts]
+        spent = {}
+        for name, work in (
+            ("copy", lambda: [collate(*each, channels=self.tagger.feature_channels) for each in texts]),
+            ("pass 1", lambda: [network.relate(batch) for batch in copied]),
+            ("network", lambda: [network(batch) for batch in copied]),
+            ("tag", lambda: [self.tagger.tag(batch) for batch in batches]),
+        ):
+            began = process_time()
+            work()
+            spent[name] = (process_time() - began) / posts * 1e6
+        return {
+            ("copy", _UNIT): spent["copy"],
+            ("pass 1", _UNIT): spent["pass 1"],
+            ("pass 2 and tagger's scores", _UNIT): spent["network"] - spent["pass 1"],
+            ("tagger's path and posteriors", _UNIT): spent["tag"] - spent["network"] - spent["copy"],
+        }
+
+    def _commit(self) -> Mapping[Key, float]:
+        """Produce and commit, in one transaction of `_COMMIT` records; its time on the clock too."""
+        jobs = [self._tagged[number % len(self._tagged)] for number in range(_COMMIT)]
+        records = [(self._outcomes.record(job), job.source.partition) for job in jobs]
+        offsets = dict.fromkeys(self._consumer.assignment(), 1)
+        began, cpu = perf_counter(), process_time()
+        self._publisher.commit(records, offsets, self._consumer.group_metadata())
+        return {
+            ("produce and commit", _UNIT): (process_time() - cpu) / _COMMIT * 1e6,
+            (f"a commit of {_COMMIT} posts, on the clock", "ms"): (perf_counter() - began) * 1e3,
+        }
+
+
+if __name__ == "__main__":
+    app()
