@@ -23,8 +23,8 @@ browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Pl
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=pictures); results in bench/results
-	@for bench in $(or $(ARGS),pictures); do $(BIN)/rpbert bench $$bench || exit; done
+bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=model); results in bench/results
+	@for bench in $(or $(ARGS),model pictures); do $(BIN)/rpbert bench $$bench || exit; done
 
 check-deploy: $(VENV)/installed ## Render and check all of deploy/, with Go also on a real Kubernetes API server
 	@$(BIN)/python -m tests.deploy.control_plane.build

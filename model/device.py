@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
+from time import perf_counter
 from typing import Any, Final
 
 import torch
+from torch.nn import functional
 
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+_WORTH_IT: Final = 1.25
+"""How much faster bf16 must be: less is lost again on conversions, or is chance."""
 
 
 class DeviceError(ValueError):
@@ -30,14 +36,16 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of a name; `auto` is bf16 where the device multiplies it natively, else fp32.
+    """The dtype of a name; `auto` is bf16 where this very device multiplies it faster, else fp32.
+
+    A processor may have bf16 instructions that are slower than those of fp32, so it is measured, once a
+    process: all releases that it serves must give the same features.
 
     Raises:
         DeviceError: none of that name.
     """
     if name == "auto":
-        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
-        return torch.bfloat16 if native else torch.float32
+        return torch.bfloat16 if _bf16_is_faster(device) else torch.float32
     if name not in DTYPES:
         raise DeviceError(f"dtype {name!r} is none of auto, {', '.join(DTYPES)}")
     return DTYPES[name]
@@ -80,6 +88,37 @@ def _malloc_trim() -> Any | None:
         return None
 
 
-def _cpu_multiplies_bf16() -> bool:
+@cache
+def _bf16_is_faster(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+    if not (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")):
+        return False
+    return product_rate(torch.bfloat16) > _WORTH_IT * product_rate(torch.float32)
+
+
+def product_rate(
+    dtype: torch.dtype,
+    *,
+    rows: int = 512,
+    columns: int = 768,
+    times: int = 5,
+    clock: Callable[[], float] = perf_counter,
+) -> float:
+    """FLOP a second of a product as the encoder's, here and now: the best of several, on the CPU.
+
+    Args:
+        dtype: of both factors.
+        rows: word pieces and block regions at once.
+        columns: width of the encoder; the product goes to four times that, as BERT's does.
+        times: how often.
+        clock: in seconds.
+    """
+    left, right = torch.ones(rows, columns, dtype=dtype), torch.ones(4 * columns, columns, dtype=dtype)
+    seconds = []
+    for _ in range(times + 1):
+        began = clock()
+        functional.linear(left, right)
+        seconds.append(clock() - began)
+    return 2 * rows * columns * 4 * columns / min(seconds)

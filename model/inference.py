@@ -66,6 +66,7 @@ class Tagger:
         self._device = device
         self._model = release.model.eval().requires_grad_(requires_grad=False).to(device)
         weights_digest = self._model.vision.digest()
+        self._model.vision.fold_norms()
         self._chain = Chain.of(self._model.tagger.crf, self._tags)
         if dtype is torch.bfloat16:
             self._model.encoder.use_products_in(dtype)
@@ -93,7 +94,7 @@ class Tagger:
         Args:
             release: name of a packaged release, a directory, a store with channel or version, or a hub name.
             device: `auto` (CUDA where it is), or a torch device.
-            dtype: of the matrix products: `auto` (bf16 where the device multiplies it natively),
+            dtype: of the matrix products: `auto` (bf16 where this device is measured to multiply it faster),
                 `float32` or `bfloat16`.
             gate: another gate than the release's own, for ablation.
             key: whose owner must have signed the release; None to ask for no signature.

@@ -7,6 +7,7 @@ and a text longer than the encoder is read in windows. With one picture and one 
 
 # No postponed annotations: the hub mixin reads the type of `config` from `__init__`.
 from pathlib import Path
+from typing import Final
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -17,12 +18,15 @@ from model import weights
 from model.backbone import Backbone
 from model.batch import Batch
 from model.bilstm_crf import BiLstmCrf
-from model.config import GatePlace, RpBertConfig, WordVector
+from model.config import GateKind, GatePlace, RpBertConfig, WordVector
 from model.encoder import Encoder
 from model.gates import gate
 from model.manifest import WEIGHTS
 from model.recognition import Recognition
 from model.surface_embedding import SurfaceEmbedding
+
+_READ: Final = -1
+"""In place of a window's number of open pictures: nothing of it is left to read."""
 
 
 class RpBert(
@@ -56,13 +60,15 @@ class RpBert(
             Relation logits `(pictures, 2)` and emission scores `(posts, words, tags)`.
         """
         text, blocks = self._embed(batch)
-        logits = self._relate(batch, text, blocks)
+        first = self._first_pass(batch, text, blocks, rows=text.shape[1] if self._may_read_once else 1)
+        logits = self._judge(first)
         gates = gate(logits, self.config.gate, temperature=self.gumbel_temperature)
-        return logits, self._tag(batch, text, self._read(batch, text, blocks, gates))
+        known = first if self._may_read_once else None
+        return logits, self._tag(batch, text, self._read(batch, text, blocks, gates, known))
 
     def relate(self, batch: Batch) -> Tensor:
         """Pass 1 alone: relation logits `(pictures, 2)`."""
-        return self._relate(batch, *self._embed(batch))
+        return self._judge(self._first_pass(batch, *self._embed(batch), rows=1))
 
     def relate_with_means(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Pass 1 to the end, for the hints of training (Romero et al. 2015).
@@ -76,7 +82,7 @@ class RpBert(
         first = self._first_pass(batch, text, blocks, rows=length + blocks.shape[1])
         mask = batch.text_mask[batch.first_windows[batch.picture_post]][..., None]
         texts = (first[:, :length] * mask).sum(dim=1) / mask.sum(dim=1)
-        return self.relation(first[:, 0]), texts, first[:, length:].mean(dim=1)
+        return self._judge(first), texts, first[:, length:].mean(dim=1)
 
     def read(self, batch: Batch, gates: Tensor) -> Tensor:
         """Pass 2 alone, behind given gates `(pictures,)`: `(windows, pieces, hidden)`."""
@@ -91,26 +97,45 @@ class RpBert(
         surface = None if self.surface is None else self.surface(batch)
         return self.encoder.embeddings.text(batch.ids, surface), blocks
 
-    def _relate(self, batch: Batch, text: Tensor, blocks: Tensor) -> Tensor:
-        """Pass 1, section 3.2: [CLS] of each (post, picture) pair judges how they relate."""
-        if not len(blocks):
-            return text.new_zeros(0, 2)
-        logits: Tensor = self.relation(self._first_pass(batch, text, blocks, rows=1)[:, 0])
+    @property
+    def _may_read_once(self) -> bool:
+        """Whether pass 2 may be what pass 1 has read already: where gates are 0 or 1, outside training.
+
+        In training dropout makes two readings differ, and the gate's gradient comes through the second.
+        """
+        hard = self.config.gate is not GateKind.SOFT and self.config.gate_place is GatePlace.EMBEDDING
+        return hard and not self.training and not torch.is_grad_enabled()
+
+    def _judge(self, first: Tensor) -> Tensor:
+        """Section 3.2: [CLS] of each (post, picture) pair judges how they relate, `(pictures, 2)`."""
+        logits: Tensor = self.relation(first[:, 0])
         return logits
 
     def _first_pass(self, batch: Batch, text: Tensor, blocks: Tensor, rows: int) -> Tensor:
-        """Each picture beside the first window of its post, `(pictures, rows, hidden)`."""
+        """Pass 1: each picture beside the first window of its post, `(pictures, rows, hidden)`."""
+        if not len(blocks):
+            return text.new_zeros(0, rows, text.shape[2])
         window = batch.first_windows[batch.picture_post]
         embedded = self.encoder.embeddings.blocks(blocks[:, None], batch.lengths[window])
         open_gates = torch.ones(len(blocks), 1, device=blocks.device)
         first: Tensor = self.encoder(text[window], batch.text_mask[window], embedded, open_gates, rows=rows)
         return first
 
-    def _read(self, batch: Batch, text: Tensor, blocks: Tensor, gates: Tensor) -> Tensor:
+    def _read(
+        self, batch: Batch, text: Tensor, blocks: Tensor, gates: Tensor, known: Tensor | None = None
+    ) -> Tensor:
         """Pass 2, section 3.3: each window beside the gated blocks of its post's pictures.
 
         Windows with as many open pictures go together, so that a closed picture costs nothing. A gate on the
         projection leaves every picture open.
+
+        Args:
+            batch: the posts.
+            text: `(windows, pieces, hidden)` embedded.
+            blocks: `(pictures, BLOCKS, hidden)` projected.
+            gates: `(pictures,)`.
+            known: `(pictures, pieces, hidden)` what pass 1 read of each text: where a post's first window
+                has one open picture, and its gate is 1, pass 2 would read the same again.
 
         Returns:
             `(windows, pieces, hidden)`.
@@ -125,7 +150,12 @@ class RpBert(
         slots, slot_gates = slots.gather(1, order), slot_gates.gather(1, order)
         counts = (slot_gates != 0).sum(dim=1)
         read = torch.zeros_like(text)
-        for count in sorted(set(counts.tolist())):
+        if known is not None and len(known):
+            once = (counts == 1) & (slot_gates[:, 0] == 1)
+            once &= batch.first_windows[batch.window_post] == torch.arange(len(once), device=once.device)
+            read[once] = known[slots[once, 0]].to(read.dtype)
+            counts = counts.masked_fill(once, _READ)
+        for count in sorted(set(counts.tolist()) - {_READ}):
             rows = (counts == count).nonzero()[:, 0]
             embedded = self.encoder.embeddings.blocks(blocks[slots[rows, :count]], batch.lengths[rows])
             part = self.encoder(

@@ -146,7 +146,8 @@ class ModelSettings(_Settings):
     )
     device: str = Field("auto", min_length=1, description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Arithmetic of the encoders; auto takes bfloat16 where the processor has it."
+        "auto",
+        description="Arithmetic of the encoders; auto takes bfloat16 where it is measured to be faster.",
     )
     public_key: Path | None = Field(
         None,

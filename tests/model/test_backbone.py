@@ -3,6 +3,7 @@ import sys
 
 import timm
 import torch
+from torch import nn
 
 from model.backbone import Backbone
 from model.config import BLOCKS, PRESETS
@@ -26,6 +27,23 @@ def test_blocks_run_along_the_rows() -> None:
     plain, marked = backbone(pixels)
     change = (plain - marked).abs().sum(dim=1).view(7, 7)
     assert change[:3, 4:].sum() > 1.5 * change[4:, :3].sum()
+
+
+@torch.inference_mode()
+def test_folded_norms_leave_the_features_as_they_were() -> None:
+    torch.manual_seed(3)
+    pixels = torch.randint(0, 256, (1, 224, 224, 3), dtype=torch.uint8)
+    for config in {preset.vision for preset in PRESETS.values()}:
+        backbone = Backbone(config).eval()
+        norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                assert tensor is not None
+                nn.init.uniform_(tensor, 0.8, 1.2)
+        before = backbone(pixels)
+        backbone.fold_norms()
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
+        torch.testing.assert_close(backbone(pixels), before, atol=1e-4 * before.abs().max().item(), rtol=1e-4)
 
 
 def test_the_digest_is_of_the_weights() -> None:

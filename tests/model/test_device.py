@@ -1,8 +1,46 @@
+from collections.abc import Iterator
+
 import psutil
 import pytest
 import torch
 
-from model.device import ran_out_of_memory, trim_heap
+from model import device
+from model.device import pick_dtype, product_rate, ran_out_of_memory, trim_heap
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def measured_anew() -> Iterator[None]:
+    device._bf16_is_faster.cache_clear()
+    yield
+    device._bf16_is_faster.cache_clear()
+
+
+@pytest.mark.usefixtures("measured_anew")
+@pytest.mark.parametrize(
+    ("speedup", "dtype"), [(0.5, torch.float32), (1.1, torch.float32), (2.0, torch.bfloat16)]
+)
+def test_bf16_is_taken_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, speedup: float, dtype: torch.dtype
+) -> None:
+    """On processors that aren't here: all have the instructions, not all are fast at them."""
+    rates = {torch.float32: 1e11, torch.bfloat16: speedup * 1e11}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(device, "product_rate", rates.__getitem__)
+    assert pick_dtype("auto", CPU) is dtype
+
+
+@pytest.mark.usefixtures("measured_anew")
+def test_one_process_stays_with_what_it_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that comes in under load must have the features of the one before."""
+    first = pick_dtype("auto", CPU)
+    monkeypatch.setattr(device, "product_rate", lambda _: pytest.fail("measured twice"))
+    assert pick_dtype("auto", CPU) is first
+
+
+def test_the_rate_of_a_product_is_a_rate() -> None:
+    assert product_rate(torch.float32, rows=16, columns=32, times=1) > 0
 
 
 def test_running_out_of_memory_is_known_from_other_failures() -> None:

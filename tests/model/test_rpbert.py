@@ -83,6 +83,25 @@ def test_without_a_gate_a_picture_is_let_in_and_its_score_still_told() -> None:
     assert (related(logits) < 0.01).all()
 
 
+def test_what_pass_1_has_read_is_not_read_again_and_is_the_same() -> None:
+    """Hard gates, one open picture each or none; a gradient asks for the second reading."""
+    pieces = WordPieces(tiny_tokenizer(), window=20, overlap=8)
+    long = " ".join("abcdefghijklmnopqrstuv")
+    texts = [pieces.prepare(text) for text in ("new york is loud", long, "x")]
+    assert [len(text.windows) for text in texts] == [1, 2, 1]
+    pictures = [some_regions(seed, count) for seed, count in enumerate((1, 1, 0))]
+    batch = collate(texts, pictures, channels=CHANNELS)
+    # Both pairs in pass 1; in pass 2 the windows that were not beside an open picture there.
+    for verdict, windows in ((5.0, 2 + 2), (-5.0, 2 + 4)):
+        model = judge(tiny_model(), verdict)
+        read: list[int] = []
+        model.encoder.register_forward_hook(lambda _, inputs, __, read=read: read.append(len(inputs[0])))
+        _, once = run(model, batch)
+        assert sum(read) == windows
+        _, twice = model(batch)
+        torch.testing.assert_close(once, twice, atol=1e-5, rtol=0)
+
+
 def test_a_soft_gate_of_almost_nothing_still_is_not_nothing() -> None:
     model = judge(tiny_model(GateKind.SOFT), -3.0)
     _, beside = run(model, batch_of(["new york"], [1]))

@@ -15,6 +15,13 @@ _CLONE: Final = Path(__file__).parents[2]
 # Import paths rather than imports: the layers know nothing of `bench/`, and the wheel is without it.
 _BENCHES: Final = (
     (
+        "bench.model:model",
+        (
+            "What the network costs, against the plain way and the machine's limits.\n\n"
+            "For example:\n\n    rpbert bench model --posts 32 --turns 2 --output figures"
+        ),
+    ),
+    (
         "bench.pictures:pictures",
         (
             "What pictures cost: each stage, the hit path, streams with reposts.\n\n"

@@ -1,0 +1,30 @@
+"""A plot of figures that share a unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+from bench.figures import Figures
+
+_WIDTH, _ROW = 8.0, 0.4
+
+
+def bars(figures: Figures, unit: str, path: Path) -> None:
+    """Draw the medians of all figures of a unit as bars, with lowest and highest, to an SVG or PNG file."""
+    shown = [figure for figure in figures.figures if figure.unit == unit][::-1]
+    canvas = Canvas(figsize=(_WIDTH, 1 + _ROW * len(shown)), layout="constrained")
+    axes = canvas.add_subplot()
+    medians = [figure.median for figure in shown]
+    spread = [
+        [figure.median - figure.lowest for figure in shown],
+        [figure.highest - figure.median for figure in shown],
+    ]
+    drawn = axes.barh([figure.name for figure in shown], medians, xerr=spread, color="#4477aa", capsize=2)
+    axes.bar_label(drawn, [f"{median:,.3g}" for median in medians], padding=4)
+    axes.set_xlabel(f"{unit}, median and range; {figures.machine}")
+    axes.margins(x=0.12)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    canvas.savefig(path)
