@@ -24,7 +24,7 @@ test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=model); results in bench/results
-	@for bench in $(or $(ARGS),model pictures); do $(BIN)/rpbert bench $$bench || exit; done
+	@for bench in $(or $(ARGS),model pictures stages pipeline scale); do $(BIN)/rpbert bench $$bench || exit; done
 
 check-deploy: $(VENV)/installed ## Render and check all of deploy/, with Go also on a real Kubernetes API server
 	@$(BIN)/python -m tests.deploy.control_plane.build

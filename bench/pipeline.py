@@ -41,13 +41,13 @@ app = App(help=__doc__)
 
 
 @app.default
-def main(
+def pipeline(
     *,
     posts: int = 1_000,
     pictures: int = 48,
     turns: int = 3,
     stand_in: bool = False,
-    results: Path = RESULTS,
+    output: Path = RESULTS,
 ) -> None:
     """Measure both and write the figures.
 
@@ -56,7 +56,7 @@ def main(
         pictures: distinct ones, one a post; 0 for text alone.
         turns: of each; one more warms up.
         stand_in: no model in the worker.
-        results: where the figures are written.
+        output: directory of the figures.
     """
     began = perf_counter()
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ def main(
         settings={"posts": posts, "pictures": pictures, "turns": turns},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(results)
+    ).write(output)
 
 
 class _Passing:

@@ -32,13 +32,13 @@ app = App(help=__doc__)
 
 
 @app.default
-def main(
+def scale(
     *,
     workers: tuple[int, ...] = (1, 2, 4),
     asleep_ms: float = 20,
     posts: int = 400,
     turns: int = 1,
-    results: Path = RESULTS,
+    output: Path = RESULTS,
 ) -> None:
     """Measure and write the figures.
 
@@ -47,7 +47,7 @@ def main(
         asleep_ms: for each post, in place of the model.
         posts: of each worker in a turn.
         turns: of each number of workers, each with topics of its own.
-        results: where the figures are written.
+        output: directory of the figures.
     """
     began = perf_counter()
     values: dict[Key, list[float]] = {}
@@ -71,7 +71,7 @@ def main(
         settings={"posts": posts, "asleep_us": round(asleep_ms * 1e3), "turns": turns},
         figures=[Figure.of(key, found) for key, found in values.items()],
         seconds=perf_counter() - began,
-    ).write(results)
+    ).write(output)
 
 
 def _name(workers: int) -> str:

@@ -60,14 +60,14 @@ app = App(help=__doc__)
 
 
 @app.default
-def main(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, results: Path = RESULTS) -> None:
+def stages(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, output: Path = RESULTS) -> None:
     """Measure every stage and write the figures.
 
     Args:
         posts: how many go through each stage in a turn.
         pictures: distinct ones.
         turns: measurements of each stage; one more warms up.
-        results: where the figures are written.
+        output: directory of the figures.
     """
     began = perf_counter()
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def main(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, results: Pat
         settings={"posts": posts, "pictures": pictures, "batch": _BATCH, "turns": turns},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(results)
+    ).write(output)
 
 
 class _Stages:

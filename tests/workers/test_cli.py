@@ -50,6 +50,9 @@ COMMANDS = tuple(_commands(app))
 # What they are for is not to print: they serve, train, write files, or print what has a form of its own.
 WITHOUT_JSON = {
     ("bench", "pictures"),
+    ("bench", "pipeline"),
+    ("bench", "scale"),
+    ("bench", "stages"),
     ("completion",),
     ("data", "ambiguity"),
     ("data", "captions"),

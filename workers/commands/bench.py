@@ -28,6 +28,27 @@ _BENCHES: Final = (
             "For example:\n\n    rpbert bench pictures --count 64 --output figures"
         ),
     ),
+    (
+        "bench.stages:stages",
+        (
+            "What each stage of the way costs a post, in CPU time.\n\n"
+            "For example:\n\n    rpbert bench stages --posts 600 --output figures"
+        ),
+    ),
+    (
+        "bench.pipeline:pipeline",
+        (
+            "Posts a second from Kafka to Kafka, against the bare model; --stand-in has no model.\n\n"
+            "For example:\n\n    rpbert bench pipeline --posts 300 --output figures"
+        ),
+    ),
+    (
+        "bench.scale:scale",
+        (
+            "More workers over the same partitions, with an engine that sleeps.\n\n"
+            "For example:\n\n    rpbert bench scale --posts 200 --output figures"
+        ),
+    ),
 )
 
 app = App(

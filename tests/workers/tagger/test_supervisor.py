@@ -73,7 +73,8 @@ def test_health_is_that_of_all(pipeline: Pipeline) -> None:
 
 
 def test_what_keeps_all_from_starting_ends_the_supervisor_with_a_sentence(pipeline: Pipeline) -> None:
-    worker = pipeline.worker(*TWO, "--release", "/nowhere", ready=False)
+    pipeline.release = "/nowhere"
+    worker = pipeline.worker(*TWO, ready=False)
     wait_until(lambda: not worker.running, "it ends")
     worker.stop()
     assert worker.exit_status == 1
