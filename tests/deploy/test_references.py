@@ -179,3 +179,13 @@ def test_a_reference_that_leads_nowhere_is_found(
 
 def test_the_operators_rules_are_those_that_promtool_tests() -> None:
     assert WRITTEN.read_text() == prometheus_rule(), "run: python -m tests.deploy.prometheus_rule"
+
+
+def test_every_dashboard_is_in_a_config_map(production: Manifests) -> None:
+    labelled = [
+        each
+        for each in production.of("ConfigMap")
+        if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
+    ]
+    there = {name for each in labelled for name in each["data"]}
+    assert there == {path.name for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")}

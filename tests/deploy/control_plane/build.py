@@ -14,14 +14,16 @@ from typing import Final
 from workers.local.cache import cache_directory
 
 _MODULE: Final = Path(__file__).parent
+# Of its own, for it is written for another release of Kubernetes' libraries.
+_KWOK_MODULE: Final = _MODULE / "kwok"
 _ETCD: Final = "go.etcd.io/etcd/server/v3"
 _KWOK: Final = "sigs.k8s.io/kwok"
 
 
 def binaries() -> Path:
     """Where the programs of this `go.sum` are, or will be."""
-    digest = hashlib.sha256((_MODULE / "go.mod").read_bytes() + (_MODULE / "go.sum").read_bytes()).hexdigest()
-    return cache_directory() / "control-plane" / digest[:12]
+    sums = b"".join(path.read_bytes() for path in (_MODULE / "go.sum", _KWOK_MODULE / "go.sum"))
+    return cache_directory() / "control-plane" / hashlib.sha256(sums).hexdigest()[:12]
 
 
 def main() -> None:
@@ -53,11 +55,16 @@ def main() -> None:
 def _build(go: str, place: Path) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0"}
     build = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", f"{place}/", "tool"]
-    subprocess.run(build, cwd=_MODULE, env=environment, check=True)
+    for module in (_MODULE, _KWOK_MODULE):
+        subprocess.run(build, cwd=module, env=environment, check=True)
     (place / Path(_ETCD).parent.name).rename(place / "etcd")
     # How kwok plays nodes and pods stands in files of its module.
     found = subprocess.run(
-        [go, "list", "-m", "-f", "{{.Dir}}", _KWOK], cwd=_MODULE, check=True, capture_output=True, text=True
+        [go, "list", "-m", "-f", "{{.Dir}}", _KWOK],
+        cwd=_KWOK_MODULE,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     stages = Path(found.stdout.strip()) / "kustomize" / "stage" / "fast"
     with (place / "stages.yaml").open("wb") as file:
