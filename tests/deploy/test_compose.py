@@ -13,8 +13,6 @@ from tests.deploy.manifests import DEPLOY, ROOT, Manifests, Object, manifests
 from tests.deploy.processes import OURS, Process, unknown
 
 _SCHEMA: Final = ROOT / "tests" / "deploy" / "compose-spec.json"
-# The dashboards come by a change of their own.
-_MOUNTS_TO_COME: Final = {"./grafana/dashboards"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +55,7 @@ def test_what_is_mounted_is_there(compose: Object) -> None:
         for service in compose["services"].values()
         for mount in service.get("volumes", [])
     }
-    assert {each for each in mounted if not (DEPLOY / each).exists()} <= _MOUNTS_TO_COME
+    assert {each for each in mounted if not (DEPLOY / each).exists()} == set()
 
 
 def test_images_are_those_of_kubernetes(compose: Object) -> None:
