@@ -428,6 +428,12 @@ class WorkerSettings(_Settings):
         description="Seconds to finish and commit posts in flight at shutdown or rebalance; less than two "
         "thirds of session_timeout_ms, for no sign of life is given meanwhile. Give a pod 15 more to end.",
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        min_length=1,
+        description="OTLP/HTTP collector such as http://collector:4318 that takes a trace of each post; the "
+        "standard OTEL_EXPORTER_OTLP_ENDPOINT does as well. Off if neither is set.",
+    )
     metrics_host: str = Field("0.0.0.0", min_length=1, description="Address for metrics and health.")  # noqa: S104
     metrics_port: int = Field(
         9_400, ge=0, le=65_535, description="Port for /metrics and /health; 0 takes a free one."

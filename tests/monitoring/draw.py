@@ -20,8 +20,8 @@ from tests.monitoring.scene import Scene, watched
 from workers.local.kafka import KafkaCluster
 from workers.local.valkey import ValkeyServer
 
-_WAVES: Final = 8
-_POSTS: Final = 260
+_WAVES: Final = 3
+_POSTS: Final = 360
 _COLUMNS: Final = 24
 _ROW_INCHES: Final = 0.42
 _MOST_NAMED: Final = 9

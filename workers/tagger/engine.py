@@ -209,10 +209,11 @@ class Engine:
             raise EngineSick("the model fails on known good posts too") from error
 
     def _finish(self, batch: Sequence[Job], taggings: Sequence[Tagging]) -> None:
+        now = monotonic()
         for job, tagging in zip(batch, taggings, strict=True):
             # Up to 800 KB a post that nobody needs until its commit.
             job.pictures = tuple(replace(picture, features=None) for picture in job.pictures)
-            job.tagging = tagging
+            job.tagging, job.tagged = tagging, now
             self._finished(job)
 
     def _tag(self, batch: Sequence[Job]) -> list[Tagging]:

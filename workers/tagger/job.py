@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time
-from typing import Final
+from typing import Any, Final
 
 from kafka import TopicPartition
 
@@ -33,6 +33,9 @@ class Job:
 
     Attributes:
         served: the release that it was taken in under and is tagged by.
+        arrived, enqueued, tagged: when it came in, began to wait for its batch and had its tagging, in
+            seconds of the monotonic clock.
+        spans: of OpenTelemetry, once it is finished and if posts are traced.
         written: the record's time stamp in the input topic, in seconds of Unix time.
     """
 
@@ -49,7 +52,9 @@ class Job:
     text: PreparedText | None = None
     pictures: tuple[Picture, ...] = ()
     tagging: Tagging | None = None
+    tagged: float = 0.0
     failure: Unworkable | None = None
+    spans: tuple[Any, ...] = ()
 
     @property
     def partition(self) -> TopicPartition:

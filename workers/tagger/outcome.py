@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic, time
-from typing import Final
+from typing import Final, Protocol
 
 from model.inference import Tagging
 from schemas import DeadLetter, DeadLetterReason, ImageRelation, ImageStatus, Stage, TaggedPost
@@ -22,19 +22,35 @@ from workers.topics import TopicLimits
 _RESULT_HEADERS: Final = [(SCHEMA_HEADER, TAGGED_POST_SCHEMA.encode())]
 
 
+class Traces(Protocol):
+    """Who tells of posts to OpenTelemetry."""
+
+    def begin(self, job: Job, topic: str) -> list[tuple[str, bytes]]:
+        """Headers that carry a finished job's context to `topic`."""
+
+    def end(self, job: Job) -> None:
+        """The job is committed."""
+
+
 class Outcomes:
     """Makes the record of each finished job, and counts it once it is committed."""
 
-    def __init__(self, topics: KafkaSettings, limits: TopicLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, topics: KafkaSettings, limits: TopicLimits, metrics: Metrics, traces: Traces | None = None
+    ) -> None:
         self._topics = topics
         self._limits = limits
         self._metrics = metrics
+        self._traces = traces
 
     def record(self, job: Job) -> Outgoing:
         """The record of a finished job; its key is the key of the post's record."""
         if job.failure is None:
             value = self._tagged_post(job).model_dump_json().encode()
-            result = Outgoing(self._topics.output_topic, job.key, value, _RESULT_HEADERS)
+            headers = _RESULT_HEADERS
+            if self._traces is not None:
+                headers = [*headers, *self._traces.begin(job, self._topics.output_topic)]
+            result = Outgoing(self._topics.output_topic, job.key, value, headers)
             if result.size <= self._limits.output:
                 return result
             job.failure = Unworkable(
@@ -44,6 +60,9 @@ class Outcomes:
                 f"that {self._topics.output_topic} takes; raise its max.message.bytes.",
             )
         failure = job.failure
+        if self._traces is not None:
+            # A dead letter keeps the headers it came with, its producer's context among them.
+            self._traces.begin(job, self._topics.dead_letter_topic)
         letter = self._dead_letter(job, failure, failure.message)
         if letter.size <= self._limits.dead_letter:
             return letter
@@ -71,6 +90,8 @@ class Outcomes:
     def count(self, job: Job) -> None:
         """Count a job that is committed."""
         metrics = self._metrics
+        if self._traces is not None:
+            self._traces.end(job)
         metrics.post_seconds.observe(monotonic() - job.arrived)
         # A producer's clock may be ahead of ours.
         metrics.post_age.observe(max(0.0, time() - job.written))

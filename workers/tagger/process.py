@@ -32,7 +32,7 @@ from workers.settings import Delivery, ModelSettings, WorkerSettings
 from workers.tagger.device_metrics import watch_device
 from workers.tagger.engine import EngineSick
 from workers.tagger.health import Health, HealthServer
-from workers.tagger.outcome import Outcomes
+from workers.tagger.outcome import Outcomes, Traces
 from workers.tagger.publisher import (
     PlainPublisher,
     Publisher,
@@ -50,6 +50,7 @@ _log = structlog.get_logger(__name__)
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SECOND_SIGNAL_STATUS: Final = 130
 _CLOSE_SECONDS: Final = 5.0
+_OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def serve(settings: WorkerSettings, assembled: Callable[[int], None] = lambda _: None) -> None:
@@ -102,11 +103,28 @@ def _assemble(
         serving=serving,
         consumer=consumer,
         publisher=publisher,
-        outcomes=Outcomes(settings.kafka, limits, metrics),
+        outcomes=Outcomes(settings.kafka, limits, metrics, _traces(settings, stack)),
         metrics=metrics,
         health=health,
     )
     return worker, make_follower(settings, serving, metrics), server.port
+
+
+def _traces(settings: WorkerSettings, stack: ExitStack) -> Traces | None:
+    """What traces posts, if that is wanted."""
+    wanted = settings.otlp_endpoint or any(map(os.environ.get, _OTLP_VARIABLES))
+    if not wanted or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    try:
+        from workers.tagger.tracing import PostTraces  # noqa: PLC0415 - an optional dependency
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"traces are to go to an OTLP endpoint and {error.name} is missing: install the extra with "
+            "`pip install 'rpbert-stream[tracing]'`, or unset --otlp-endpoint and OTEL_EXPORTER_OTLP_*"
+        ) from error
+    traces = PostTraces(settings)
+    stack.callback(traces.close)
+    return traces
 
 
 def make_follower(

@@ -74,6 +74,8 @@ class Worker:
         self._committer = Committer(publisher, metrics)
         self._outcomes = outcomes
         self._metrics = metrics
+        self._at_pictures = metrics.queued.labels("pictures")
+        self._pictures_seconds = metrics.stage_seconds.labels("pictures")
         self._health = health
         self._checkpoint = Checkpoint()
         self._unopened: deque[ConsumerRecord] = deque()
@@ -189,7 +191,7 @@ class Worker:
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
             self._illustrating.add(job)
-            self._metrics.queued.labels("pictures").inc()
+            self._at_pictures.inc()
             job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
         else:
             self._engine.submit(job)
@@ -224,8 +226,8 @@ class Worker:
         job.pictures = pictures
         # First, or the engine would wait for the very post that it gets.
         self._illustrating.discard(job)
-        self._metrics.stage_seconds.labels("pictures").observe(monotonic() - asked)
-        self._metrics.queued.labels("pictures").dec()
+        self._pictures_seconds.observe(monotonic() - asked)
+        self._at_pictures.dec()
         self._engine.submit(job)
 
     def _more_is_coming(self) -> bool:

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from schemas import (
     Stage,
     TaggedPost,
 )
+from tests.otlp import collecting
 from tests.workers.tagger.served import Named, served
 from workers.metrics import Metrics
-from workers.settings import KafkaSettings
+from workers.settings import KafkaSettings, WorkerSettings
 from workers.tagger.job import Job
 from workers.tagger.outcome import Outcomes
 from workers.tagger.pictures.picture import Picture
+from workers.tagger.tracing import PostTraces
 from workers.tagger.unworkable import Unworkable
 from workers.topics import TopicLimits
 
@@ -152,3 +155,47 @@ def test_the_result_is_plain_json(metrics: Metrics) -> None:
     value = json.loads(outcomes(metrics).record(tagged()).value)
     assert value["entities"] == [{"type": "LOC", "text": "Lisbon", "start": 3, "end": 9, "score": 0.9}]
     assert value["processed_at"].endswith("Z")
+
+
+def test_a_result_is_counted_by_what_it_was_tagged_by(metrics: Metrics) -> None:
+    had, lost = (Picture("http://host/a.jpg", status) for status in (ImageStatus.OK, ImageStatus.TIMEOUT))
+    of = outcomes(metrics)
+    for each in (tagged(), tagged(pictures=(lost,)), tagged(0.7, pictures=(had, lost))):
+        of.count(each)
+    counted = {
+        evidence: metrics.registry.get_sample_value("rpbert_posts_by_evidence_total", {"evidence": evidence})
+        for evidence in ("text", "text_only", "text_and_picture")
+    }
+    assert counted == {"text": 1, "text_only": 1, "text_and_picture": 1}
+
+
+def test_a_post_is_as_old_as_its_record(metrics: Metrics) -> None:
+    of = outcomes(metrics)
+    now = time()
+    of.count(job(failure=FAILURE, written=now - 600))
+    # A producer's clock that is ahead.
+    of.count(job(failure=FAILURE, written=now + 600))
+    below = {
+        bound: metrics.registry.get_sample_value("rpbert_post_age_seconds_bucket", {"le": bound})
+        for bound in ("0.1", "300.0", "900.0")
+    }
+    assert below == {"0.1": 1, "300.0": 1, "900.0": 2}
+
+
+def test_a_result_carries_the_context_of_its_trace(metrics: Metrics) -> None:
+    with collecting() as collector:
+        traces = PostTraces(WorkerSettings(otlp_endpoint=collector.url))
+        of = Outcomes(KafkaSettings(), TopicLimits(1_000_000, 1_000_000), metrics, traces)
+        made = tagged()
+        made.headers = [("traceparent", f"00-{'a' * 32}-{'b' * 16}-01".encode())]
+        first, again = of.record(made), of.record(made)
+        of.count(made)
+        never_committed = tagged()
+        of.record(never_committed)
+        traces.close()
+    assert first.headers == again.headers
+    spans = collector.of("a" * 32)
+    assert spans["process"].parent_span_id.hex() == "b" * 16
+    send = spans["send"].span_id.hex()
+    assert first.headers[1:] == [("traceparent", f"00-{'a' * 32}-{send}-01".encode())]
+    assert {span.trace_id.hex() for span in collector.spans if span.name.startswith("process")} == {"a" * 32}
