@@ -49,6 +49,7 @@ COMMANDS = tuple(_commands(app))
 
 # What they are for is not to print: they serve, train, write files, or print what has a form of its own.
 WITHOUT_JSON = {
+    ("bench", "model"),
     ("bench", "pictures"),
     ("bench", "pipeline"),
     ("bench", "scale"),
