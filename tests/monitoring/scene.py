@@ -19,6 +19,7 @@ from kafka import KafkaAdminClient
 
 from tests.monitoring.dashboards import ROOT, Query
 from tests.pipeline import Pipeline, Record
+from tests.workers.tagger.in_process import wait_until
 from tests.workers.trainer.records import record
 from workers.local.kafka import KafkaCluster
 from workers.local.picture_host import PictureHost
@@ -74,6 +75,11 @@ class Scene:
         self.sent += posts
         self.pipeline.results(self.sent - self.sent // 20)
 
+    def is_scraped(self) -> bool:
+        """Whether Prometheus has had an answer of the worker, which counts from 0."""
+        tagged = f'rpbert_posts_tagged_total{{job="{_JOB}",instance!="last-week"}}'
+        return bool(self.prometheus.query_range(tagged, start=self.began, end=time.time(), step=1.0))
+
     def answer(self, query: Query, *, step: float = 1.0) -> list[dict[str, Any]]:
         """The series of a query since the scene began, those with a number in them."""
         series = self.prometheus.query_range(query.promql, start=self.began, end=time.time(), step=step)
@@ -106,7 +112,10 @@ def watched(kafka: KafkaCluster, valkey: ValkeyServer, release: str, directory: 
         gpu = stack.enter_context(_gpu())
         ports = {_JOB: worker.metrics_port, "rpbert-trainer": trainer.port, "gpu-stand-in": gpu.port}
         prometheus = stack.enter_context(PrometheusServer(_configuration(ports), blocks=_a_week_ago()))
-        yield Scene(pipeline, stack.enter_context(PictureHost()), prometheus, worker, time.time())
+        scene = Scene(pipeline, stack.enter_context(PictureHost()), prometheus, worker, time.time())
+        # An increase is told from the first scrape on: what was counted before it is none.
+        wait_until(scene.is_scraped, "the worker is scraped before it has posts")
+        yield scene
 
 
 def _configuration(ports: dict[str, int]) -> dict[str, Any]:
