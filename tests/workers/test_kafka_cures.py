@@ -7,6 +7,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import NoError
 
 from tests.conftest import MakeTopics
 from workers import kafka_clients, kafka_cures
@@ -91,7 +92,7 @@ def test_a_join_that_ends_between_two_polls_is_taken_up(group: Group) -> None:
 
 
 def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
-    kafka: KafkaCluster, group: Group
+    kafka: KafkaCluster, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer, noted = group.join()
     partitions = [TopicPartition(group.topic, number) for number in range(2)]
@@ -110,9 +111,18 @@ def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
                 member = consumer.group_metadata().member_id
                 admin.remove_group_members(group.topic, [MemberToRemove(member_id=member)])
                 moved = {each: OffsetAndMetadata(7, "", -1) for each in partitions}
-                admin.alter_group_offsets(group.topic, moved)
+                altered = admin.alter_group_offsets(group.topic, moved)
+                assert set(altered.values()) == {NoError}
         return await join()
 
+    note = noted.on_partitions_assigned
+
+    def note_and_pause(assigned: Collection[TopicPartition]) -> None:
+        # A fetch would find the topic empty at 7 and go back to its start.
+        note(assigned)
+        consumer.pause(*assigned)
+
+    monkeypatch.setattr(noted, "on_partitions_assigned", note_and_pause)
     coordinator._do_join_and_sync_async = join_too_late
     coordinator.request_rejoin()
     poll_until(lambda: noted.told.count(("assigned", [0, 1])) == 2, consumer)
