@@ -16,8 +16,9 @@ def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, re
     if release == "small":
         pipeline.release = release
     urls = [picture_host.add(name, picture_bytes(name)) for name in picture_names()]
-    # A wait that outlasts a slow machine: what is produced together is tagged together, when it is all there.
-    worker = pipeline.worker("--batch-wait-ms", "6000", "--batch-posts", "32", "--batch-tokens", "1000000")
+    # A wait that outlasts a slow machine: what a worker has read together is tagged together.
+    flags = ("--batch-wait-ms", "6000", "--batch-posts", "32", "--batch-tokens", "1000000")
+    worker = pipeline.worker(*flags)
     post: dict[str, object] = {
         "id": "the-post",
         "text": "Marie Curie's notebooks leave Paris for Warsaw, says the Louvre 🚀 #history",
@@ -27,18 +28,26 @@ def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, re
     others += [{"id": "long", "text": "Kyiv to Lviv by train. " * 60}, {"id": "short", "text": "Oslo"}]
     assert len(others) == 31
 
-    def answer(batch: list[dict[str, object]], expected: int) -> TaggedPost:
+    def produce(batch: list[dict[str, object]]) -> None:
         pipeline.produce([(b"same", json.dumps(each).encode(), []) for each in batch])
+
+    def answer(expected: int) -> TaggedPost:
         results = [result for _, result in pipeline.results(expected)]
         assert len(results) == expected
         return [result for result in results if result.id == "the-post"][-1]
 
-    alone = answer([post], 1)
-    cached = answer([post], 2)
-    among = answer([*others[:15], post, *others[15:]], 34)
+    produce([post])
+    alone = answer(1)
+    produce([post])
+    cached = answer(2)
+    worker.stop()
+    produce([*others[:15], post, *others[15:]])
+    # It finds all 32 there, and reads them at once.
+    worker = pipeline.worker(*flags)
+    among = answer(34)
     assert [picture_host.hits[picture_names()[index]] for index in (0, 3)] == [1, 1]
-    assert 'rpbert_batch_posts_bucket{le="16.0"} 2.0' in worker.metrics()
-    assert 'rpbert_batch_posts_bucket{le="32.0"} 3.0' in worker.metrics()
+    assert 'rpbert_batch_posts_bucket{le="16.0"} 0.0' in worker.metrics()
+    assert 'rpbert_batch_posts_bucket{le="32.0"} 1.0' in worker.metrics()
     for other in (cached, among):
         assert [(e.type, e.start, e.end) for e in other.entities] == [
             (e.type, e.start, e.end) for e in alone.entities
