@@ -14,7 +14,7 @@ help: ## List the targets
 demo: $(VENV)/installed ## Start everything here and watch sample posts come out tagged (ARGS=--stay to go on)
 	@$(BIN)/rpbert demo $(ARGS)
 
-test: $(VENV)/installed ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part, PROCESSES=0 for one process)
+test: browser ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part, PROCESSES=0 for one process)
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Playwright's, else Debian's

@@ -74,7 +74,6 @@ class Worker:
         self._committer = Committer(publisher, metrics)
         self._outcomes = outcomes
         self._metrics = metrics
-        self._at_pictures = metrics.queued.labels("pictures")
         self._pictures_seconds = metrics.stage_seconds.labels("pictures")
         self._health = health
         self._checkpoint = Checkpoint()
@@ -191,7 +190,6 @@ class Worker:
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
             self._illustrating.add(job)
-            self._at_pictures.inc()
             job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
         else:
             self._engine.submit(job)
@@ -227,7 +225,6 @@ class Worker:
         # First, or the engine would wait for the very post that it gets.
         self._illustrating.discard(job)
         self._pictures_seconds.observe(monotonic() - asked)
-        self._at_pictures.dec()
         self._engine.submit(job)
 
     def _more_is_coming(self) -> bool:
@@ -299,6 +296,7 @@ class Worker:
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
         self._metrics.queued.labels("intake").set(len(self._unopened))
+        self._metrics.queued.labels("pictures").set(len(self._illustrating))
         self._metrics.queued.labels("engine").set(self._engine.waiting)
         self._metrics.queued.labels("commit").set(self._checkpoint.finished)
         held = [self._checkpoint.oldest, *map(_written, self._unopened)]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.producer.future import FutureRecordMetadata
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from model.data.annotated import gold_post
 from model.data.gold import DatasetError
 from schemas import AnnotatedPost, GoldEntity, Post
+from workers.annotations.send import send
 from workers.settings import KafkaSettings
 from workers.viewer.answers import Refused
 from workers.viewer.shown import ShownPost
@@ -64,7 +68,10 @@ class Writer:
             )
         except ValidationError as error:
             raise Refused(422, _sentence(error)) from None
-        await run_in_threadpool(self._send, self._settings.input_topic, post.id, post)
+        topic, value = self._settings.input_topic, post.model_dump_json(exclude_none=True).encode()
+        await run_in_threadpool(
+            self._wait, topic, partial(self._producer.send, topic, value, post.id.encode())
+        )
         return post.id
 
     async def correct(self, shown: ShownPost, body: bytes) -> None:
@@ -91,12 +98,12 @@ class Writer:
             raise Refused(422, _sentence(error)) from None
         except DatasetError as error:
             raise Refused(422, str(error)) from None
-        await run_in_threadpool(self._send, self._settings.annotation_topic, shown.result.id, annotated)
+        topic = self._settings.annotation_topic
+        await run_in_threadpool(self._wait, topic, partial(send, self._producer, topic, annotated))
 
-    def _send(self, topic: str, key: str, content: BaseModel) -> None:
-        value = content.model_dump_json(exclude_none=True).encode()
+    def _wait(self, topic: str, sending: Callable[[], FutureRecordMetadata]) -> None:
         try:
-            self._producer.send(topic, key=key.encode(), value=value).get(timeout=_SEND_SECONDS)
+            sending().get(timeout=_SEND_SECONDS)
         except KafkaError as error:
             raise Refused(
                 503,
