@@ -84,11 +84,11 @@ def test_a_build_that_commits_first_is_found_out(pipeline: Pipeline) -> None:
 def test_a_build_that_loses_what_a_poll_brings_beside_a_revocation_is_found_out(
     kafka: KafkaCluster, tiny_release: Path, tmp_path: Path
 ) -> None:
-    plan = Plan(posts=200, pods=1, counts=NOTHING.model_copy(update={"visits": 1}))
+    plan = Plan(posts=200, pods=1, counts=NOTHING.model_copy(update={"visits": 2}))
     wrong = program(Variant.LOSES_BESIDE_A_REVOCATION)
     with built(kafka, tiny_release, tmp_path, pods=plan.pods, program=wrong) as (stage, workload):
         finding = run(plan, stage, workload, print)
-    assert finding.done[Action.VISIT] == 1
+    assert finding.done[Action.VISIT] == 2
     assert any(line.endswith(" lost:") for line in finding.wrong)
 
 
