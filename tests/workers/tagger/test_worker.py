@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_lone_post_waits_for_nobody(pipeline: Pipeline, start: Start) -> None:
     # One that never had a picture comes to the engine another way.
     pipeline.produce(posts(1, first=1))
     assert len(pipeline.results(2)) == 2
+
+
+def test_memory_that_is_free_is_given_back_while_it_works(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = Event()
+    # What that does to a heap in holes is shown in tests/model/test_device.py.
+    monkeypatch.setattr("workers.tagger.worker.trim_heap", given_back.set)
+    monkeypatch.setattr("workers.tagger.worker._TRIM_SECONDS", 0.0)
+    start().wait_ready()
+    wait_until(given_back.is_set, "memory is given back")
 
 
 def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
