@@ -23,6 +23,7 @@ Run = Callable[[], Mapping[Key, float]]
 """One measurement; it may give several figures that belong together."""
 
 _console = Console(highlight=False)
+_notes = Console(stderr=True, highlight=False)
 
 
 class Figure(BaseModel):
@@ -123,5 +124,5 @@ def in_turns(runs: Sequence[Run], turns: int) -> list[Figure]:
                 values.setdefault(key, [])
                 if turn:
                     values[key].append(value)
-        _console.print(f"turn {turn} of {turns}: {perf_counter() - began:.0f} s", markup=False)
+        _notes.print(f"turn {turn} of {turns}: {perf_counter() - began:.0f} s", markup=False)
     return [Figure.of(key, measured) for key, measured in values.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -95,7 +96,14 @@ def main() -> None:
     """Run the command line; the help of `rpbert` tells what the exit status says."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        try:
+            app(sys.argv[1:], exit_on_error=False, print_error=False)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has. The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
     except SetupError as error:
         errors.print(f"rpbert: {error}", markup=False)
         sys.exit(_FAILED)

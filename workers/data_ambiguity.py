@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +19,15 @@ from model.data.gold import DatasetError
 from model.pretrained import WeightsError
 from schemas import AnnotatedPost
 from workers.errors import SetupError
+from workers.progress import bar
 
 CAPTIONED: Final = "captioned"
 FURTHER: Final = "captioned-further"
 
 
-def generate_and_write(pictures: Path, output: Path, seed: int, further: Sequence[Path] = ()) -> None:
+def generate_and_write(
+    pictures: Path, output: Path, seed: int, further: Sequence[Path] = (), *, as_json: bool = False
+) -> None:
     """Write `train.jsonl`, `dev.jsonl` and `test.jsonl`, and print what they hold.
 
     Links to captioned pictures that show nothing of dev and test go into `captioned/`, those of further
@@ -34,17 +39,28 @@ def generate_and_write(pictures: Path, output: Path, seed: int, further: Sequenc
     console = Console(highlight=False)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for split, posts in generate(pictures, seed).items():
+        with bar("drawing the posts"):
+            splits = generate(pictures, seed)
+        for split, posts in splits.items():
             path = output / f"{split}.jsonl"
             lines = (post.model_dump_json(exclude_none=True) + "\n" for post in posts)
             path.write_text("".join(lines), encoding="utf-8")
-            console.print(f"{path}: {_counts(posts)}", soft_wrap=True, markup=False)
+            counts = _counts(posts)
+            if as_json:
+                sys.stdout.write(dumps({"file": str(path), **counts}) + "\n")
+            else:
+                console.print(f"{path}: {_said(counts)}", soft_wrap=True, markup=False)
         found = {output / CAPTIONED: (pictures, training_pictures(pictures))}
-        for directory, harmless in _harmless(further, pictures).items():
-            found[output / FURTHER / directory.name] = directory, harmless
+        with bar("comparing captions"):
+            for directory, harmless in _harmless(further, pictures).items():
+                found[output / FURTHER / directory.name] = directory, harmless
         for folder, (directory, paths) in found.items():
             _link(paths, directory, folder)
-            console.print(f"{folder}: {len(paths)} captioned pictures", soft_wrap=True, markup=False)
+            if as_json:
+                row = {"directory": str(folder), "captioned_pictures": len(paths)}
+                sys.stdout.write(dumps(row) + "\n")
+            else:
+                console.print(f"{folder}: {len(paths)} captioned pictures", soft_wrap=True, markup=False)
     except (DatasetError, WeightsError) as error:
         raise SetupError(str(error)) from None
     except OSError as error:
@@ -77,8 +93,16 @@ def _link(pictures: Sequence[Path], directory: Path, output: Path) -> None:
         link.symlink_to(path.resolve())
 
 
-def _counts(posts: Sequence[AnnotatedPost]) -> str:
-    texts = len({post.post.text for post in posts})
-    pictures = len({url for post in posts for url in post.post.pictures})
-    unrelated = sum(post.relations == (False,) for post in posts) / len(posts)
-    return f"{len(posts):,} posts, {texts:,} texts, {pictures:,} pictures, {unrelated:.0%} of posts unrelated"
+def _counts(posts: Sequence[AnnotatedPost]) -> dict[str, int]:
+    return {
+        "posts": len(posts),
+        "texts": len({post.post.text for post in posts}),
+        "pictures": len({url for post in posts for url in post.post.pictures}),
+        "unrelated": sum(post.relations == (False,) for post in posts),
+    }
+
+
+def _said(counts: dict[str, int]) -> str:
+    share = counts["unrelated"] / counts["posts"]
+    named = ", ".join(f"{counts[name]:,} {name}" for name in ("posts", "texts", "pictures"))
+    return f"{named}, {share:.0%} of posts unrelated"

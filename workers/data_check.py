@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from model.data.check import GoldCheck, TrcCheck, check
 from model.data.gold import DatasetError, Oddity
 from model.data.images import PictureCounts
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.render import plain
+from workers.tables import Cell, print_lines, print_table
 
 _SUFFIXES: Final = (".txt", ".csv", ".jsonl", ".conll")
+_BESIDE: Final = ("here", "published", "difference")
 _ODDITIES: Final = {
     Oddity.ORPHAN_INSIDE_TAGS: "I- tags that begin an entity",
     Oddity.OTHER_AS_MISC: "OTHER read as MISC",
@@ -53,8 +55,8 @@ def check_and_print(paths: Sequence[Path], *, images: Path | None, texts: Path |
             continue
         reports.append({"file": str(path), **found.model_dump(mode="json")})
         if not as_json:
-            console.print(Text(f"\n{plain(str(path))}", style="bold"), soft_wrap=True)
-            console.print(*_shown(found), sep="\n")
+            print_lines(console, Text(f"\n{plain(str(path))}", style="bold"))
+            _show(console, found)
     if as_json:
         sys.stdout.write(dumps({"files": reports}, ensure_ascii=False) + "\n")
     if errors:
@@ -75,22 +77,19 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def _check(path: Path, images: Path | None, texts: Path | None) -> GoldCheck | TrcCheck:
     if images is None:
         return check(path, images=None, texts=texts)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"pictures of {path.name}")
-        return check(
-            path,
-            images=images,
-            texts=texts,
-            advance=lambda done, of: progress.update(task, completed=done, total=of),
-        )
+    with bar(f"pictures of {path.name}", 0) as looking:
+        return check(path, images=images, texts=texts, advance=looking.reach)
 
 
-def _shown(found: GoldCheck | TrcCheck) -> list[Text | Table]:
-    pictures = pictures_line(found.pictures)
+def _show(console: Console, found: GoldCheck | TrcCheck) -> None:
+    lines = [pictures_line(found.pictures)]
     if isinstance(found, TrcCheck):
-        return [*_trc(found), pictures]
-    return [_recognised(found), _gold(found), pictures, *_relations(found), *_oddities(found)]
+        lines = [*_trc(found), *lines]
+    else:
+        print_lines(console, _recognised(found))
+        _print_gold(console, found)
+        lines += [*_relations(found), *_oddities(found)]
+    print_lines(console, *lines)
 
 
 def _recognised(found: GoldCheck) -> Text:
@@ -102,18 +101,17 @@ def _recognised(found: GoldCheck) -> Text:
     return Text(f"{published.name}: {found.posts:,} posts as published, entities not quite", style="yellow")
 
 
-def _gold(found: GoldCheck) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("entities", "here", "published", "difference")[: 4 if found.published else 2]:
-        table.add_column(heading, justify="left" if heading == "entities" else "right")
+def _print_gold(console: Console, found: GoldCheck) -> None:
+    columns = [Column("entities"), *(Column(name, justify="right") for name in _BESIDE)]
+    rows: list[list[Cell]] = []
     for kind, count in found.entities.items():
-        if found.published is None:
-            table.add_row(kind, f"{count:,}")
-            continue
-        published = found.published.entities[kind]
-        difference = Text(f"{count - published:+,}", style="yellow") if count != published else Text("0")
-        table.add_row(kind, f"{count:,}", f"{published:,}", difference)
-    return table
+        row: list[Cell] = [kind, f"{count:,}"]
+        if found.published is not None:
+            published = found.published.entities[kind]
+            difference = Text(f"{count - published:+,}", style="yellow") if count != published else "0"
+            row += [f"{published:,}", difference]
+        rows.append(row)
+    print_table(console, columns[: 4 if found.published else 2], rows, headed=True)
 
 
 def pictures_line(counts: PictureCounts) -> Text:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
-from rich import box
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from model.config import GateKind
@@ -24,8 +23,10 @@ from model.scores import EntityScores, RelationScores, Scores
 from schemas import ReleaseName
 from workers.data_check import oddities_line, pictures_line
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.render import plain
 from workers.settings import ModelSettings
+from workers.tables import Cell, print_lines, print_table
 from workers.tagger.process import load_tagger
 
 _FIRST_COLUMN: Final = 19
@@ -83,11 +84,10 @@ def evaluate_and_print(
         raise SetupError(str(error)) from error
     if not gold.posts:
         raise SetupError(f"{data}: holds no post to score; `rpbert data check` says what it holds")
-    tagger = load_tagger(model, gate=gate)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"{tagger.name} {tagger.version}", total=len(gold.posts))
-        predicted = predict(tagger, gold.posts, pictures, lambda posts: progress.advance(task, posts))
+    with bar("loading the release"):
+        tagger = load_tagger(model, gate=gate)
+    with bar(f"{tagger.name} {tagger.version}", len(gold.posts)) as tagging:
+        predicted = predict(tagger, gold.posts, pictures, tagging.step)
     counts = replace(
         pictures.counts,
         named=pictures.counts.named + lost,
@@ -136,40 +136,44 @@ def _print(evaluation: Evaluation, counts: PictureCounts) -> None:
     console = Console(highlight=False)
     release = f"{evaluation.release.name} {evaluation.release.version}"
     how = f"{evaluation.posts:,} posts, gate {evaluation.gate}, {evaluation.dtype}"
-    console.print(Text(f"{release} on {plain(evaluation.data)}: {how}", style="bold"))
-    console.print(pictures_line(counts))
+    title = Text(f"{release} on {plain(evaluation.data)}: {how}", style="bold")
+    lines = [title, pictures_line(counts)]
     if evaluation.oddities:
-        console.print(oddities_line(evaluation.oddities))
+        lines.append(oddities_line(evaluation.oddities))
+    print_lines(console, *lines)
     if evaluation.entities is not None:
-        console.print(_entities("conlleval", evaluation.entities.conlleval))
-        console.print(_entities("strict", evaluation.entities.strict))
+        _print_entities(console, "conlleval", evaluation.entities.conlleval)
+        _print_entities(console, "strict", evaluation.entities.strict)
     if evaluation.relation is not None:
-        console.print(_relation(evaluation.relation))
+        _print_relation(console, evaluation.relation)
 
 
-def _entities(way: str, scores: Scores) -> Table:
-    table = _table(f"entities, {way}", "gold", "precision", "recall", "F1")
+def _print_entities(console: Console, way: str, scores: Scores) -> None:
+    rows: list[list[Cell]] = []
     for kind, score in (*scores.types.items(), ("micro", scores.micro)):
         figures = (_percent(figure) for figure in (score.precision, score.recall, score.f1))
-        table.add_row(kind, f"{score.support:,}", *figures, style="bold" if kind == "micro" else "")
-    return table
+        rows.append([kind, f"{score.support:,}", *figures])
+    rows[-1] = [Text(str(cell), style="bold") for cell in rows[-1]]
+    _print_figures(console, f"entities, {way}", ("gold", "precision", "recall", "F1"), rows)
 
 
-def _relation(scores: RelationScores) -> Table:
-    table = _table("relation", "pairs", "precision", "recall", "F1", "accuracy", "AUC")
+def _print_relation(console: Console, scores: RelationScores) -> None:
     figures = (scores.precision, scores.recall, scores.f1, scores.accuracy)
     auc = "none" if scores.auc is None else f"{scores.auc:.3f}"
-    table.add_row("related", f"{scores.pairs:,}", *map(_percent, figures), auc, style="bold")
-    table.caption = None if scores.auc_missing is None else f"no AUC: {scores.auc_missing}"
-    return table
+    headings = ("pairs", "precision", "recall", "F1", "accuracy", "AUC")
+    row = ["related", f"{scores.pairs:,}", *map(_percent, figures), auc]
+    _print_figures(console, "relation", headings, [row])
+    if scores.auc_missing is not None:
+        print_lines(console, Text(f"no AUC: {scores.auc_missing}"))
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    table.add_column(first, min_width=_FIRST_COLUMN)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
+def _print_figures(
+    console: Console, first: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> None:
+    console.print()
+    columns = [Column(first, min_width=_FIRST_COLUMN)]
+    columns += [Column(each, justify="right") for each in headings]
+    print_table(console, columns, rows, headed=True)
 
 
 def _percent(figure: float) -> str:

@@ -15,6 +15,7 @@ from model.explain import Maps, VisualAttention
 from schemas import ImageRelation, ImageStatus
 from workers.errors import SetupError
 from workers.one_post import as_content, load_pictures, refuse_too_many, request
+from workers.progress import bar
 from workers.settings import ModelSettings, PictureSettings
 from workers.tagger.engine import describe
 from workers.tagger.outcome import image_relations
@@ -42,22 +43,23 @@ def explain_and_draw(
 
     if output.suffix.removeprefix(".").lower() not in FORMATS:
         raise SetupError(f"--output is {output}: give it an ending of {', '.join(f'.{f}' for f in FORMATS)}")
-    tagger = load_tagger(model)
-    # The picture itself is drawn, and a cache has only its features.
-    loaded = load_pictures(image, pictures.model_copy(update={"redis_url": None}), tagger)
-    found = describe(tagger, [loaded])[0]
-    tagging, attention = tagger.explain(request(tagger, text, found))
-    images = image_relations(found, tagging)
-    figure = draw(
-        Explained(
-            text=text,
-            entities=tagging.entities,
-            images=images,
-            pixels=tuple(picture.pixels for picture in loaded if picture.pixels is not None),
-            attention=attention,
-            release=f"{tagger.name} {tagger.version}",
+    with bar("explaining"):
+        tagger = load_tagger(model)
+        # The picture itself is drawn, and a cache has only its features.
+        loaded = load_pictures(image, pictures.model_copy(update={"redis_url": None}), tagger)
+        found = describe(tagger, [loaded])[0]
+        tagging, attention = tagger.explain(request(tagger, text, found))
+        images = image_relations(found, tagging)
+        figure = draw(
+            Explained(
+                text=text,
+                entities=tagging.entities,
+                images=images,
+                pixels=tuple(picture.pixels for picture in loaded if picture.pixels is not None),
+                attention=attention,
+                release=f"{tagger.name} {tagger.version}",
+            )
         )
-    )
     try:
         write(figure, output)
     except OSError as error:

@@ -16,6 +16,7 @@ from model.pictures import PictureError, decode
 from schemas import MAX_IMAGES, ImageRelation, ImageStatus
 from workers.errors import SetupError
 from workers.metrics import Metrics
+from workers.progress import bar
 from workers.render import marked, relation
 from workers.settings import ModelSettings, PictureSettings
 from workers.tagger.engine import describe
@@ -34,9 +35,10 @@ def tag_and_print(
         SetupError: the release or a file can't be used.
     """
     refuse_too_many(image)
-    tagger = load_tagger(model)
-    found = describe(tagger, [load_pictures(image, pictures, tagger)])[0]
-    tagging = tagger.tag([request(tagger, text, found)])[0]
+    with bar("tagging"):
+        tagger = load_tagger(model)
+        found = describe(tagger, [load_pictures(image, pictures, tagger)])[0]
+        tagging = tagger.tag([request(tagger, text, found)])[0]
     images = image_relations(found, tagging)
     if as_json:
         sys.stdout.write(dumps(as_content(tagger, tagging, images), ensure_ascii=False) + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -16,6 +17,9 @@ from xml.etree import ElementTree as ET
 from PIL import Image, ImageDraw, ImageFont
 
 from model.data.gold import DatasetError
+
+Advance = Callable[[int, int], None]
+"""Is told how many are looked at, of how many."""
 
 _DUBLIN_CORE: Final = "{http://purl.org/dc/elements/1.1/}"
 _LISTED: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
@@ -27,13 +31,16 @@ _EMOJI_SIZE: Final = 109
 _EMOJI_ROOM: Final = (136, 128)
 
 
-def caption_clip_art(pictures: Path, drawings: Path, output: Path) -> int:
+def caption_clip_art(
+    pictures: Path, drawings: Path, output: Path, advance: Advance = lambda _done, _of: None
+) -> int:
     """Copy the library's PNGs, each with title and keywords of the SVG of the same place as its caption.
 
     Args:
         pictures: its directory of PNGs.
         drawings: its directory of SVGs.
         output: directory to write into, made if need be.
+        advance: is told of the pictures.
 
     Returns:
         How many have a caption and were written.
@@ -42,7 +49,9 @@ def caption_clip_art(pictures: Path, drawings: Path, output: Path) -> int:
         DatasetError: none has.
     """
     written = 0
-    for picture in sorted(pictures.rglob("*.png")):
+    found = sorted(pictures.rglob("*.png"))
+    for number, picture in enumerate(found, start=1):
+        advance(number, len(found))
         place = picture.relative_to(pictures)
         if caption := _caption(drawings / place.with_suffix(".svg")):
             target = output / place
@@ -77,12 +86,13 @@ def _inside(root: ET.Element, name: str, *deeper: str) -> list[str]:
     return [_NO_WORDS.sub(" ", element.text or "").strip() for element in inner]
 
 
-def draw_emoji(font: Path, output: Path) -> int:
+def draw_emoji(font: Path, output: Path, advance: Advance = lambda _done, _of: None) -> int:
     """Draw each coloured character of a font, with its Unicode name as its caption.
 
     Args:
         font: a TrueType font with bitmaps of 109 pixels, as Noto Color Emoji is.
         output: directory to write into, made if need be.
+        advance: is told of the characters.
 
     Returns:
         How many were drawn.
@@ -96,7 +106,8 @@ def draw_emoji(font: Path, output: Path) -> int:
         raise DatasetError(f"{font}: is no font with bitmaps of {_EMOJI_SIZE} pixels") from None
     output.mkdir(parents=True, exist_ok=True)
     drawn = 0
-    for character in map(chr, _PICTOGRAPHS):
+    for number, character in enumerate(map(chr, _PICTOGRAPHS), start=1):
+        advance(number, len(_PICTOGRAPHS))
         name = unicodedata.name(character, "").lower()
         if name and (picture := _draw(character, face)):
             target = output / f"{ord(character):x}.png"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,13 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 import fsspec
+from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
 from model.manifest import Fault, ReleaseError
+
+BytesDone = Callable[[int], object]
+"""Is told how many more bytes are done."""
 
 _TEMPORARY: Final = ".part-"
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -85,14 +88,28 @@ class StoreFiles:
                 return False
         return True
 
-    def put(self, source: Path, key: str) -> None:
+    def put(self, source: Path, key: str, sent: BytesDone = lambda _count: None) -> None:
         """Copy a local file into the store.
+
+        Args:
+            source: the file.
+            key: where to.
+            sent: told of the bytes that are sent, some at a time.
 
         Raises:
             ReleaseError: the store doesn't take it.
         """
         with self._told("write", key):
-            self._system.put_file(str(source), self._path(key))
+            self._system.put_file(str(source), self._path(key), callback=_Counted(sent))
+
+    def size(self, key: str) -> int:
+        """Bytes of a file.
+
+        Raises:
+            ReleaseError: it isn't there, or the store doesn't answer.
+        """
+        with self._told("read", key):
+            return int(self._system.size(self._path(key)))
 
     def names(self, key: str = "") -> list[str]:
         """Names of the files and directories right under a directory, sorted; none if it isn't there.
@@ -152,6 +169,18 @@ class StoreFiles:
             ) from error
 
 
+class _Counted(Callback):  # type: ignore[misc]  # fsspec has no types
+    """Passes on what fsspec tells of a transfer."""
+
+    def __init__(self, done: BytesDone) -> None:
+        super().__init__()
+        self._done = done
+
+    def relative_update(self, inc: int = 1) -> None:
+        """So many bytes more."""
+        self._done(inc)
+
+
 class _LocalFiles(StoreFiles):
     """A directory: each file is written beside, brought to the disk, and then renamed."""
 
@@ -174,9 +203,11 @@ class _LocalFiles(StoreFiles):
             _to_disk(path.parent)
         return True
 
-    def put(self, source: Path, key: str) -> None:
+    def put(self, source: Path, key: str, sent: BytesDone = lambda _count: None) -> None:
         with self._told("write", key), self._beside(key) as (part, path):
-            shutil.copyfile(source, part)
+            with source.open("rb") as file, part.open("wb") as copy:
+                while chunk := file.read(_CHUNK_BYTES):
+                    sent(copy.write(chunk))
             _to_disk(part)
             part.replace(path)
             _to_disk(path.parent)

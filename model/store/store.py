@@ -30,7 +30,7 @@ from model.manifest import (
 )
 from model.signing import require_signature, sign
 from model.store.channel import Change, Channel, Entry
-from model.store.files import open_files
+from model.store.files import BytesDone, open_files
 from model.store.reference import CHANNELS, REPORTS, ReleaseId, channel_name
 
 SIGNATURE: Final = f"{MANIFEST}.sig"
@@ -135,12 +135,19 @@ class ReleaseStore:
             content, manifest, None if signature is None else signature.decode(errors="replace").strip()
         )
 
-    def add(self, directory: Path, *, key: Ed25519PrivateKey | None = None) -> ReleaseId:
+    def add(
+        self,
+        directory: Path,
+        *,
+        key: Ed25519PrivateKey | None = None,
+        sent: BytesDone = lambda _count: None,
+    ) -> ReleaseId:
         """Copy a release into the store, its manifest last; one that is there already is only signed.
 
         Args:
             directory: of a release on this machine.
             key: to sign it.
+            sent: told of the bytes that are sent, some at a time.
 
         Raises:
             ReleaseError: the release is not whole, another of its version is there, or the store fails.
@@ -156,7 +163,7 @@ class ReleaseStore:
             return release
         for file in (*FILES, GOLDEN):
             if file in manifest.files:
-                self.files.put(directory / file, f"{release}/{file}")
+                self.files.put(directory / file, f"{release}/{file}", sent)
         if not self.files.write_new(f"{release}/{MANIFEST}", content):
             self._require_same(release, content)
         return release
@@ -170,12 +177,27 @@ class ReleaseStore:
         content = self.sealed(release).content
         self.files.write(f"{release}/{SIGNATURE}", sign(content, key).encode() + b"\n")
 
-    def verify(self, release: ReleaseId, *, key: Ed25519PublicKey | None = None) -> None:
+    def size(self, release: ReleaseId) -> int:
+        """Bytes of all the files of a version.
+
+        Raises:
+            ReleaseError: there is no such version, or the store doesn't answer.
+        """
+        return sum(self.files.size(f"{release}/{file}") for file in self.sealed(release).manifest.files)
+
+    def verify(
+        self,
+        release: ReleaseId,
+        *,
+        key: Ed25519PublicKey | None = None,
+        read: BytesDone = lambda _count: None,
+    ) -> None:
         """Read every byte of a version and compare it with the manifest.
 
         Args:
             release: which.
             key: whose owner must have signed it; None to ask for no signature.
+            read: told of the bytes that are read, some at a time.
 
         Raises:
             ReleaseError: a file is missing, changed or unknown, or the signature is not that of the key.
@@ -190,6 +212,7 @@ class ReleaseStore:
             found = hashlib.sha256()
             for chunk in self.files.chunks(f"{release}/{file}"):
                 found.update(chunk)
+                read(len(chunk))
             if found.hexdigest() != digest:
                 raise ReleaseError(
                     f"{where}/{file} is not the file that the manifest names; "

@@ -1,4 +1,4 @@
-"""The commands that the README and docs/ show, one by one."""
+"""The commands that the documentation shows, one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "deploy" / "README.md",
+    *sorted((ROOT / "deploy" / "runbooks").glob("*.md")),
+)
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELL = ("", "sh", "bash", "console")
@@ -20,16 +25,15 @@ _PROGRAMS = frozenset(
         "docker",
         "dpkg-deb",
         "echo",
-        "git",
-        "helm",
+        "for",
         "java",
         "kcat",
         "kubectl",
         "make",
         "pip",
-        "promtool",
         "python",
         "rpbert",
+        "tensorboard",
         "torchrun",
     }
 )

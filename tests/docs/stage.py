@@ -15,6 +15,7 @@ from model.signing import make_keys, read_private_key
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
 from schemas import AnnotatedPost, DeadLetter, DeadLetterReason, Post, Stage
+from tests.model.data.ambiguous import make_stamps
 from tests.refresh import conll, old_post
 from workers import kafka_clients
 from workers.local.samples import picture_bytes
@@ -28,6 +29,9 @@ _TRC = (
     "tweet_id,text_is_represented,image_adds,image_adds_text_repr,image_adds_text_notrepr,"
     "image_notadds_text_repr,image_notadds_text_notrepr,,,\n71,0,1,0,1,0,0,,,\n"
 )
+
+
+_DRAWING = b"<svg xmlns:dc='http://purl.org/dc/elements/1.1/'><dc:title>A horse</dc:title></svg>"
 
 
 @contextmanager
@@ -58,9 +62,19 @@ def service(bootstrap_servers: str, redis_url: str, release: Path, log: Path) ->
     flags = ["--bootstrap-servers", bootstrap_servers, "--redis-url", redis_url, "--release", str(release)]
     worker = WorkerProcess(flags, log).launch()
     try:
-        yield worker.wait_ready()
+        worker.wait_ready()
+        await_result(settings)
+        yield worker
     finally:
         worker.stop()
+
+
+def await_result(settings: KafkaSettings) -> None:
+    """Wait until a result is committed: who reads to the end of the topic is to find one."""
+    with closing(kafka_clients.reading_consumer(settings, from_start=True)) as consumer:
+        consumer.subscribe([settings.output_topic])
+        while not consumer.poll(timeout_ms=500):
+            pass
 
 
 def lay_out(here: Path, tiny: Path) -> None:
@@ -71,6 +85,11 @@ def lay_out(here: Path, tiny: Path) -> None:
     samples.mkdir(parents=True)
     (samples / "horse.jpg").write_bytes(picture_bytes("horse.jpg"))
     (here / "docs").mkdir()
+    make_stamps(here / "tuxpaint" / "usr" / "share" / "tuxpaint" / "stamps")
+    for kind, content in (("png", picture_bytes("horse.jpg")), ("svg", _DRAWING)):
+        (here / "openclipart" / kind).mkdir(parents=True)
+        (here / "openclipart" / kind / f"horse.{kind}").write_bytes(content)
+    (here / "runs" / "first" / "tensorboard").mkdir(parents=True)
     (here / "posts.jsonl").write_text('{"id": "1", "text": "Ada Lovelace in London"}\n', encoding="utf-8")
     draw = random.Random(7)
     for name in ("twitter2015/train.txt", "twitter2017/train.txt", "twitter2017/valid.txt", "october.txt"):

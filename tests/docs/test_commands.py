@@ -1,59 +1,45 @@
-"""Every command of the README and docs/ is run here, or stands in a list that says why not."""
+"""Every command of the documentation is run here, or held against what it names."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from tests.command_line import Rpbert
 from tests.docs.commands import ROOT, Shown, shown
+from tests.docs.programs import HELD, run_program
 from tests.docs.stage import lay_out, service
 from workers.cli import app
-from workers.local.jars import kafka_classpath
 from workers.local.kafka import KafkaCluster
 from workers.local.picture_host import PictureHost
 from workers.local.samples import picture_bytes
 from workers.local.valkey import ValkeyServer
+from workers.local.viewer_process import ViewerProcess
 
-# How a command begins, and why it isn't run. Of rpbert's own the flags are parsed all the same.
+# How a command of rpbert's begins, and why it isn't run. Its flags are parsed all the same.
 NOT_RUN = {
-    "apt-get ": "installs Debian packages of pictures",
-    "docker ": "needs Docker",
-    "git ": "is about the reader's clone",
-    "helm ": "needs a Kubernetes cluster",
-    "kcat ": "needs kcat",
-    "kubectl ": "needs a Kubernetes cluster",
-    "make ": "is what runs the tests; tests/end_to_end/test_demo.py runs the demo",
-    "pip ": "installs",
-    "promtool ": "needs Prometheus",
-    "python -m bench.": "measures for hours, on data of the reader's",
-    "rpbert bench ": "measures for minutes; tests/bench runs its parts",
-    "rpbert data ambiguity ": "needs pictures of Debian's; tests/workers/test_data_ambiguity.py runs it",
-    "rpbert data captions ": "needs pictures of Debian's; tests/workers/test_data_captions.py runs it",
-    "rpbert demo": "tests/end_to_end/test_demo.py runs it",
+    "rpbert data captions --clip-art art/": "needs a font of Debian's; training.md has it without",
     "rpbert local up": "stays; tests/end_to_end/test_local_up.py runs it",
     "rpbert train ": "trains for hours; tests/model/training runs it",
     "rpbert trainer ": "trains for minutes; tests/workers/trainer runs it",
-    "rpbert viewer": "stays; tests/workers/viewer runs it",
-    "torchrun ": "trains on two GPUs; tests/model/training/test_processes.py runs two processes",
+    "python -m bench.": "measures for hours, on data of the reader's",
 }
 DRAWN = {"rpbert trainer: training, from what is in service"}
 
 COMMANDS = tuple(dict.fromkeys(command for command in shown() if command.line not in DRAWN))
 
 
-def _reason(command: Shown) -> str | None:
-    line = command.line.partition(" | ")[2] if command.line.startswith("echo ") else command.line
-    return next((why for start, why in NOT_RUN.items() if f"{line} ".startswith(start)), None)
+def _is_run(command: Shown) -> bool:
+    held = command.words[0] in HELD
+    return not held and not any(f"{command.line} ".startswith(start) for start in NOT_RUN)
 
 
-RUN = [command for command in COMMANDS if _reason(command) is None]
+RUN = [command for command in COMMANDS if _is_run(command)]
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +89,18 @@ def test_a_command_of_the_docs_does_what_it_says(
     elif "|" in words:
         words = words[: words.index("|")]
     if words[0] != "rpbert":
-        _run_program(words)
+        output = run_program(words, stdin, here)
+        assert output or words[:2] == ["kcat", "-P"]
         return
     if ">" in words:
         words = words[: words.index(">")]
+    if words[1] == "viewer":
+        viewer = ViewerProcess(words[2:], here / "viewer.log").launch()
+        try:
+            viewer.wait_ready()
+        finally:
+            viewer.stop()
+        return
     # The packaged one takes seconds more to load, and one page's test has it.
     further = {} if "store#" in " ".join(words) else {"RPBERT_RELEASE": str(tiny_release)}
     run = rpbert(*_ending(words[1:], here), stdin=stdin, **further)
@@ -115,17 +109,45 @@ def test_a_command_of_the_docs_does_what_it_says(
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "rpbert " in command.line and _reason(command)], ids=str
+    "command", [each for each in COMMANDS if "rpbert" in each.words and not _is_run(each)], ids=str
 )
 def test_a_command_that_is_not_run_has_flags_that_there_are(command: Shown) -> None:
     words = command.words
     app.parse_args(words[words.index("rpbert") + 1 :], exit_on_error=False, print_error=False)
 
 
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.words[0] in HELD], ids=str)
+def test_a_command_of_another_program_names_what_there_is(command: Shown) -> None:
+    HELD[command.words[0]](command)
+
+
+def test_a_bench_that_is_not_run_has_flags_that_there_are() -> None:
+    for command in COMMANDS:
+        match command.words:
+            case ["python", "-m", module, *words] if module.startswith("bench."):
+                bench: App = import_module(module).app
+                bench.parse_args(words, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make tset",
+        "pip install '.[lokal]'",
+        "kubectl apply --server-side -k deploy/kubernetes/overlays/nowhere",
+        "docker build --file deploy/docker/Dockerfile --target worker-gpu .",
+        "torchrun --nproc-per-nod 2 --no-python rpbert train",
+        "for each in *.deb; dpkg-deb -x $each art; done",
+    ],
+)
+def test_what_a_command_names_wrongly_is_seen(line: str) -> None:
+    command = Shown("here", line)
+    with pytest.raises((AssertionError, SystemExit)):
+        HELD[command.words[0]](command)
+
+
 def test_each_reason_not_to_run_is_in_use() -> None:
-    # Other programs may come and go with the pages; of ours each line stands for one that is shown.
-    ours = [start for start in NOT_RUN if start.startswith(("rpbert train", "rpbert data", "torchrun"))]
-    for start in ours:
+    for start in NOT_RUN:
         assert any(f"{command.line} ".startswith(start) for command in COMMANDS), start
 
 
@@ -151,19 +173,3 @@ def _ending(words: list[str], here: Path) -> list[str]:
             (here / key).unlink()
             (here / f"{key}.pub").unlink()
     return words
-
-
-def _run_program(words: list[str]) -> None:
-    match words:
-        case ["python", *arguments]:
-            command = [sys.executable, *arguments]
-        case ["java", "-cp", "$JARS", *arguments]:
-            java = shutil.which("java")
-            if java is None or shutil.which("javac") is None:
-                pytest.skip("a Java compiler is not here: examples/Posts.java is not run")
-            command = [java, "-cp", ":".join(map(str, kafka_classpath())), *arguments]
-        case _:
-            pytest.fail(f"{words[0]} is neither run nor in NOT_RUN")
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout

@@ -24,7 +24,10 @@ def test_the_site_builds_without_a_broken_link_and_fetches_nothing(tmp_path: Pat
     )
     assert run.returncode == 0, run.stderr
     page = (tmp_path / "clients" / "index.html").read_text(encoding="utf-8")
-    assert "KafkaProducer" in page
+    # Of each example something that no other page or example says.
+    for said in ("enable_idempotence", "isolation_level", "StringDeserializer"):
+        assert said in page
+    assert "--8" not in page
     assert "doctor" in (tmp_path / "adr" / "index.html").read_text(encoding="utf-8")
     for html in tmp_path.rglob("*.html"):
         fetched = re.findall(

@@ -16,7 +16,7 @@ from tests.workers.viewer.client import OWN, Event, ask, events, posts
 from workers.local import demo as demo_module
 from workers.local.demo import Demo
 from workers.local.kafka import KafkaCluster
-from workers.local.samples import sample_posts
+from workers.local.samples import picture_bytes, sample_posts
 from workers.local.valkey import ValkeyServer
 
 SAMPLES = len(sample_posts(lambda name: f"http://host/{name}"))
@@ -71,11 +71,15 @@ def test_typed_and_written_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, va
             if "or type a post" in line:
                 process.stdin.write("Typed by hand from Reykjavik\n")
                 process.stdin.flush()
-                written = ask(f"{url}/api/posts", body={"text": "Written in Oslo"}, headers=OWN)
-                assert written.status == 202
+                picture = ask(f"{url}/api/uploads", body=picture_bytes("rocket.jpg"), headers=OWN).content
+                content = {"text": "Written in Oslo", "image_urls": [picture["url"]]}
+                assert ask(f"{url}/api/posts", body=content, headers=OWN).status == 202
             if not ended and "Typed by hand" in seen and "Written in" in seen:
                 with events(url) as stream:
-                    assert next(event for event in posts(stream) if _has(event, "Written in Oslo"))
+                    (image,) = next(
+                        found for event in posts(stream) if (found := _images(event, "Written in Oslo"))
+                    )
+                assert image["status"] == "ok"
                 process.send_signal(signal.SIGINT)
                 ended = True
         process.wait(timeout=60)
@@ -84,8 +88,9 @@ def test_typed_and_written_posts_are_tagged_until_ctrl_c(kafka: KafkaCluster, va
     assert process.returncode == 0
 
 
-def _has(event: Event, text: str) -> bool:
-    return text in [post["text"] for post in event.data["posts"]]
+def _images(event: Event, text: str) -> list[dict[str, object]]:
+    """The images of the post of that text, if the event brings it."""
+    return next((post["images"] for post in event.data["posts"] if post["text"] == text), [])
 
 
 def test_a_missing_post_is_named(

@@ -3,16 +3,20 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cyclopts import App
+from kafka import KafkaProducer
 
 from tests.command_line import Rpbert, Run
+from tests.interrupts import heed_interrupts
 from workers.cli import app
 
 
@@ -55,10 +59,7 @@ WITHOUT_JSON = {
     ("bench", "scale"),
     ("bench", "stages"),
     ("completion",),
-    ("data", "ambiguity"),
-    ("data", "captions"),
     ("demo",),
-    ("local", "up"),
     ("schemas",),
     ("train",),
     ("trainer",),
@@ -257,6 +258,34 @@ def test_training_on_what_is_not_there_is_one_sentence(rpbert: Rpbert, tmp_path:
     )
     assert run.status == 1
     assert "none.txt" in run.sentence
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_to_read_about() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "workers.cli", "schemas"]
+    with os.fdopen(write, "w") as closed:
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=120)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_an_interrupted_command_is_status_130(kafka: Any, topic: str) -> None:
+    command = [sys.executable, "-m", "workers.cli", "tail", "--from-start", "--json"]
+    command += ["--bootstrap-servers", kafka.bootstrap_servers, "--output-topic", topic]
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        producer.send(topic, b"{}").get(timeout=30)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"")
 
 
 def test_schemas_are_printed(rpbert: Rpbert) -> None:

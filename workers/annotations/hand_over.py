@@ -20,6 +20,7 @@ from workers import kafka_clients
 from workers.annotations.held import Annotations
 from workers.annotations.send import send
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.settings import KafkaSettings
 
 _SEND_SECONDS: Final = 60.0
@@ -40,10 +41,12 @@ def annotate_and_print(
         SetupError: a line is wrong, no broker answers, the topic is missing, or Kafka refuses.
     """
     try:
-        posts = [post for file in files for post in read_handover(file, annotator)]
+        with bar("checking the files"):
+            posts = [post for file in files for post in read_handover(file, annotator)]
     except DatasetError as error:
         raise SetupError(str(error)) from None
-    held = Annotations.read(settings)
+    with bar(f"reading {settings.annotation_topic}"):
+        held = Annotations.read(settings)
     new: dict[str, AnnotatedPost] = {}
     there = older = 0
     for post in posts:
@@ -76,13 +79,17 @@ def annotate_and_print(
 
 def _send(posts: Sequence[AnnotatedPost], settings: KafkaSettings) -> None:
     done = 0
-    with closing(kafka_clients.plain_producer(settings)) as producer:
+    with (
+        closing(kafka_clients.plain_producer(settings)) as producer,
+        bar(f"sending to {settings.annotation_topic}", len(posts)) as sending,
+    ):
         try:
             with kafka_clients.told_by_us():
                 futures = [send(producer, settings.annotation_topic, post) for post in posts]
                 for future in futures:
                     future.get(timeout=_SEND_SECONDS)
                     done += 1
+                    sending.step()
         except KafkaError as error:
             # What is still to be sent would be waited for.
             producer.close(timeout=_CLOSE_SECONDS)

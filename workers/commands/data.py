@@ -47,6 +47,7 @@ def ambiguity(
     output: Path,
     further_captioned_pictures: tuple[Path, ...] = (),
     seed: int = 1,
+    json: bool = False,
 ) -> None:
     """Write a set that shows whether pictures help: names that are what a related picture shows.
 
@@ -69,15 +70,21 @@ def ambiguity(
         further_captioned_pictures: directory of other captioned pictures; repeatable. One whose caption is
             close to one of dev and test is left out.
         seed: of what is drawn; which names, sentences and pictures each file has is fixed.
+        json: print one JSON object a line instead.
     """
     from workers.data_ambiguity import generate_and_write
 
-    generate_and_write(captioned_pictures, output, seed, further_captioned_pictures)
+    generate_and_write(captioned_pictures, output, seed, further_captioned_pictures, as_json=json)
 
 
 @app.command
 def captions(
-    *, output: Path, clip_art: Path | None = None, drawings: Path | None = None, emoji: Path | None = None
+    *,
+    output: Path,
+    clip_art: Path | None = None,
+    drawings: Path | None = None,
+    emoji: Path | None = None,
+    json: bool = False,
 ) -> None:
     """Bring openly licensed pictures that have words of their own into the form of captioned pictures.
 
@@ -98,7 +105,8 @@ def captions(
         clip_art: the Open Clip Art Library's directory of PNGs.
         drawings: its directory of SVGs, which hold the titles and keywords.
         emoji: the font Noto Color Emoji.
+        json: print one JSON object a line instead.
     """
     from workers.data_captions import write_captions
 
-    write_captions(output, clip_art=clip_art, drawings=drawings, emoji=emoji)
+    write_captions(output, clip_art=clip_art, drawings=drawings, emoji=emoji, as_json=json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from json import dumps
 from threading import Event
 from typing import Annotated
 
@@ -22,7 +23,9 @@ app = App(
 
 
 @app.command
-def up(*, partitions: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 4) -> None:
+def up(
+    *, partitions: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 4, json: bool = False
+) -> None:
     """Start Apache Kafka, Valkey and a picture host on loopback, make the topics, and stay until Ctrl-C.
 
     Prints the settings that lead a worker there, as lines to paste into a shell.
@@ -33,20 +36,21 @@ def up(*, partitions: Annotated[int, Parameter(validator=validators.Number(gte=1
 
     Args:
         partitions: partitions of each topic.
+        json: print the settings as one JSON object instead.
     """
     from workers.local.errors import LocalServiceError
 
     console = Console(stderr=True, highlight=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _stay(console, partitions)
+        _stay(console, partitions, as_json=json)
     except KeyboardInterrupt:
         console.print("Stopped.")
     except LocalServiceError as error:
         raise SetupError(str(error)) from error
 
 
-def _stay(console: Console, partitions: int) -> None:
+def _stay(console: Console, partitions: int, *, as_json: bool) -> None:
     from workers.local.services import LocalServices
 
     with LocalServices.start(progress=console.print) as services:
@@ -54,11 +58,15 @@ def _stay(console: Console, partitions: int) -> None:
         client = kafka_clients.admin(settings)
         create_topics(client, settings, partitions=partitions, replication_factor=1)
         client.close()
-        sys.stdout.write(
-            f"export RPBERT_BOOTSTRAP_SERVERS={services.kafka.bootstrap_servers}\n"
-            f"export RPBERT_REDIS_URL={services.valkey.url}\n"
-            "export RPBERT_ALLOW_NETWORK=127.0.0.0/8\n"
-        )
+        variables = {
+            "RPBERT_BOOTSTRAP_SERVERS": services.kafka.bootstrap_servers,
+            "RPBERT_REDIS_URL": services.valkey.url,
+            "RPBERT_ALLOW_NETWORK": "127.0.0.0/8",
+        }
+        if as_json:
+            sys.stdout.write(dumps(variables) + "\n")
+        else:
+            sys.stdout.writelines(f"export {name}={value}\n" for name, value in variables.items())
         sys.stdout.flush()
         console.print("Everything runs; Ctrl-C stops it.")
         Event().wait()

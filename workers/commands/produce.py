@@ -15,6 +15,7 @@ from rich.console import Console
 
 from workers import kafka_clients
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.settings import KafkaSettings
 from workers.tagger.intake import read_post
 from workers.tagger.unworkable import Unworkable
@@ -51,9 +52,11 @@ def produce(
     records = list(_posts(file))
     producer = kafka_clients.plain_producer(settings)
     try:
-        futures = [producer.send(settings.input_topic, key=key, value=value) for key, value in records]
-        for future in futures:
-            future.get(timeout=30)
+        with bar(f"sending to {settings.input_topic}", len(records)) as sending:
+            futures = [producer.send(settings.input_topic, key=key, value=value) for key, value in records]
+            for future in futures:
+                future.get(timeout=30)
+                sending.step()
     except (KafkaError, ValueError) as error:
         raise SetupError(
             f"Kafka did not take the posts for {settings.input_topic} ({type(error).__name__}); "

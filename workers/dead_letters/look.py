@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import nlargest
 from json import dumps
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.table import Column
 
 from workers.dead_letters.clients import reading_clients
 from workers.dead_letters.letter import Letter, Place, read_letter, read_letters
@@ -18,7 +18,17 @@ from workers.dead_letters.marks import Marks
 from workers.dead_letters.render import FOREIGN, letter_json, print_letter, print_letters
 from workers.dead_letters.selection import Selection
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.settings import KafkaSettings
+from workers.tables import print_table
+
+
+class _Count(NamedTuple):
+    """How many letters have a reason (None: no letter of ours), and how many of them were replayed."""
+
+    reason: str | None
+    letters: int
+    replayed: int
 
 
 def list_and_print(
@@ -29,21 +39,24 @@ def list_and_print(
     Raises:
         SetupError: no broker answers, or the topic is missing.
     """
-    with reading_clients(settings) as (consumer, admin):
+    with reading_clients(settings) as (consumer, admin), bar("reading the dead letters"):
         marks = Marks.read(consumer, admin, settings)
         letters = read_letters(consumer, settings.dead_letter_topic, selection)
         if count:
-            _print_counts(letters, marks, as_json=as_json)
-            return
-        total = 0
+            reasons = _count(letters, marks)
+        else:
+            total = 0
 
-        def counted() -> Iterable[Letter]:
-            nonlocal total
-            for letter in letters:
-                total += 1
-                yield letter
+            def counted() -> Iterable[Letter]:
+                nonlocal total
+                for letter in letters:
+                    total += 1
+                    yield letter
 
-        newest = nlargest(limit, counted(), key=lambda letter: letter.age_order)
+            newest = nlargest(limit, counted(), key=lambda letter: letter.age_order)
+    if count:
+        _print_counts(reasons, as_json=as_json)
+        return
     shown = [(letter, marks.sent(letter.place)) for letter in reversed(newest)]
     if as_json:
         sys.stdout.writelines(letter_json(letter, sent, whole=False) for letter, sent in shown)
@@ -82,23 +95,24 @@ def require_letter(letter: Letter | None, topic: str, place: Place) -> Letter:
     return letter
 
 
-def _print_counts(letters: Iterable[Letter], marks: Marks, *, as_json: bool) -> None:
+def _count(letters: Iterable[Letter], marks: Marks) -> list[_Count]:
+    """Each reason, the most frequent first."""
     total: Counter[str | None] = Counter()
     replayed: Counter[str | None] = Counter()
     for letter in letters:
         reason = None if letter.cause is None else letter.cause.reason.value
         total[reason] += 1
         replayed[reason] += bool(marks.sent(letter.place))
+    return [_Count(reason, number, replayed[reason]) for reason, number in total.most_common()]
+
+
+def _print_counts(counts: Sequence[_Count], *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.writelines(
-            dumps({"reason": reason, "letters": number, "replayed": replayed[reason]}) + "\n"
-            for reason, number in total.most_common()
-        )
+        sys.stdout.writelines(dumps(count._asdict()) + "\n" for count in counts)
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("reason", "letters", "replayed"):
-        table.add_column(heading, justify="left" if heading == "reason" else "right")
-    for reason, number in total.most_common():
-        table.add_row(Text(reason or FOREIGN), f"{number:,}", f"{replayed[reason]:,}")
-    table.add_row("all", f"{total.total():,}", f"{replayed.total():,}")
-    Console(highlight=False).print(table)
+    columns = [Column("reason"), Column("letters", justify="right"), Column("replayed", justify="right")]
+    rows = [(each.reason or FOREIGN, f"{each.letters:,}", f"{each.replayed:,}") for each in counts]
+    rows.append(
+        ("all", f"{sum(each.letters for each in counts):,}", f"{sum(each.replayed for each in counts):,}")
+    )
+    print_table(Console(highlight=False), columns, rows, headed=True)

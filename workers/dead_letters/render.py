@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,11 +9,12 @@ from json import dumps
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from workers.dead_letters.letter import Letter, moment, without_ours
 from workers.render import escaped, plain
+from workers.tables import print_table
 
 Sent = Mapping[str, int]
 """The topics that a letter has been sent to, each with the time in ms since 1970."""
@@ -22,7 +22,8 @@ Sent = Mapping[str, int]
 FOREIGN: Final = "no dead letter of rpbert"
 """What stands for the reason of a record that is none of ours."""
 
-_COLUMNS: Final = ("letter", "written", "reason", "stage", "source", "replayed", "message")
+_HEADINGS: Final = ("letter", "written", "reason", "stage", "source", "replayed", "message")
+_WHOLE: Final = ("letter", "written", "replayed")
 _SHOWN_CHARACTERS: Final = 4_000
 _SHOWN_BYTES: Final = 256
 _ROW_BYTES: Final = 16
@@ -30,16 +31,8 @@ _ROW_BYTES: Final = 16
 
 def print_letters(console: Console, letters: Sequence[tuple[Letter, Sent]]) -> None:
     """A table on a terminal, else a line for each with tabs between the columns."""
-    if not console.is_terminal:
-        # Not by rich, which makes spaces of tabs.
-        sys.stdout.writelines("\t".join(_cells(letter, sent)) + "\n" for letter, sent in letters)
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
-        table.add_column(name, overflow="fold", no_wrap=name in ("letter", "written", "replayed"))
-    for letter, sent in letters:
-        table.add_row(*(Text(cell) for cell in _cells(letter, sent)))
-    console.print(table)
+    columns = [Column(name, overflow="fold", no_wrap=name in _WHOLE) for name in _HEADINGS]
+    print_table(console, columns, [_cells(letter, sent) for letter, sent in letters])
 
 
 def letter_json(letter: Letter, sent: Sent, *, whole: bool) -> str:

@@ -21,6 +21,7 @@ from workers.dead_letters.render import letter_json, print_letters
 from workers.dead_letters.replayer import Replayer
 from workers.dead_letters.selection import Selection
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.settings import KafkaSettings
 from workers.topics import topic_ids
 
@@ -68,12 +69,16 @@ def replay_and_print(
             else read_letters(consumer, topic, selection)
         )
         planner = Planner(sources, admin, marks, settings=settings, to=to, max_times=max_times)
-        plan = planner.plan(letters, limit)
+        with bar("reading the dead letters"):
+            plan = planner.plan(letters, limit)
         if replayer is None:
             _print_sendings(console, plan.sendings, marks, as_json=as_json)
         else:
-            for part in replayer.send(plan.sendings, marks):
-                _print_sendings(console, part, marks, as_json=as_json)
+            with bar("replaying", len(plan.sendings)) as replaying:
+                for part in replayer.send(plan.sendings, marks):
+                    replaying.step(len(part))
+                    with replaying.away():
+                        _print_sendings(console, part, marks, as_json=as_json)
     summary = Console(highlight=False, stderr=as_json)
     for line in _summary(plan, executed=execute):
         summary.print(Text(line), soft_wrap=True)

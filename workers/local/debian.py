@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from workers.local.errors import LocalServiceError
 from workers.local.progress import Progress, silent
 
 _DOWNLOAD_SECONDS = 300.0
+_TO_INSTALL = re.compile(r"^Inst (\S+)", re.MULTILINE)
 
 
 def debian_program(package: str, program: str, progress: Progress = silent) -> Path:
@@ -29,22 +31,56 @@ def debian_program(package: str, program: str, progress: Progress = silent) -> P
     """
     if installed := shutil.which(program):
         return Path(installed)
-    kept = cache_directory() / "debian" / package
-    if not kept.is_dir():
-        _unpack(package, kept, progress)
+    kept = _kept(package, progress)
     found = kept / "usr" / "bin" / program
     if not found.is_file():
         raise LocalServiceError(f"The Debian package {package} brings no {program}: delete {kept}, try again")
     return found
 
 
+def debian_libraries(package: str, progress: Progress = silent) -> list[Path]:
+    """Folders of the shared libraries that a Debian package needs and this machine lacks.
+
+    Args:
+        package: the Debian package; none of its own libraries is among them.
+        progress: told what is downloaded.
+
+    Raises:
+        LocalServiceError: the machine has no way to get them.
+    """
+    apt = shutil.which("apt-get")
+    if apt is None:
+        raise _no_debian(package)
+    asked = subprocess.run(  # noqa: S603
+        [apt, "install", "--simulate", "--no-install-recommends", "-qq", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    needed = [name for name in _TO_INSTALL.findall(asked.stdout) if name != package]
+    kept = (_kept(name, progress) for name in needed)
+    return sorted({library.parent for tree in kept for library in tree.rglob("*.so.*")})
+
+
+def _kept(package: str, progress: Progress) -> Path:
+    """The unpacked package in the cache."""
+    kept = cache_directory() / "debian" / package
+    if not kept.is_dir():
+        _unpack(package, kept, progress)
+    return kept
+
+
+def _no_debian(package: str) -> LocalServiceError:
+    return LocalServiceError(
+        f"{package} is missing and this is no Debian or Ubuntu, whose package would be fetched: "
+        f"install {package} so that its programs are on PATH"
+    )
+
+
 def _unpack(package: str, kept: Path, progress: Progress) -> None:
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
     if apt is None or dpkg is None:
-        raise LocalServiceError(
-            f"{package} is missing and this is no Debian or Ubuntu, whose package would be fetched: "
-            f"install {package} so that its programs are on PATH"
-        )
+        raise _no_debian(package)
     kept.parent.mkdir(parents=True, exist_ok=True)
     progress(f"{package}: downloading Debian's package")
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=kept.parent) as folder:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from model.manifest import ReleaseError
@@ -18,9 +18,10 @@ from model.store.store import ReleaseStore
 from schemas import ModelRelease
 from workers.errors import SetupError
 from workers.releases.board import Board
-from workers.releases.operate import told
+from workers.releases.operate import told, verify
 from workers.render import plain
 from workers.settings import KafkaSettings, StoreSettings
+from workers.tables import print_table
 
 _COLUMNS = ("release", "published", "channels", "signed", "mark")
 
@@ -99,7 +100,7 @@ def verify_and_print(
         wrong = []
         for release in releases:
             try:
-                store.verify(release, key=key)
+                verify(store, release, key)
                 said = None
             except ReleaseError as error:
                 said = str(error)
@@ -146,17 +147,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         ]
         for row in rows
     ]
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # Not by rich, which makes spaces of tabs.
-        sys.stdout.writelines("\t".join(each) + "\n" for each in cells)
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
-        table.add_column(name, overflow="fold")
-    for each in cells:
-        table.add_row(*map(Text, each))
-    console.print(table)
+    print_table(Console(highlight=False), [Column(name, overflow="fold") for name in _COLUMNS], cells)
 
 
 def _release(store: ReleaseStore, release: ReleaseId) -> dict[str, Any]:

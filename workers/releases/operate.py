@@ -13,6 +13,7 @@ from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from kafka.errors import KafkaError
 
 from model.golden import read_golden, write_golden
@@ -23,6 +24,7 @@ from model.store.prune import plan_pruning, prune
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
 from workers.errors import SetupError
+from workers.progress import bar
 from workers.releases.announcement import Announcer, announcements
 from workers.render import plain
 from workers.settings import KafkaSettings, StoreSettings
@@ -66,9 +68,11 @@ def publish_and_print(
                 if key is not None:
                     store.sign(release, key)
             else:
-                release = store.add(directory, key=key)
+                size = sum(each.stat().st_size for each in directory.iterdir())
+                with bar(f"copying to {store.url}", size, of_bytes=True) as copying:
+                    release = store.add(directory, key=key, sent=copying.step)
             # What arrived, not what was sent.
-            store.verify(release, key=None if key is None else key.public_key())
+            verify(store, release, None if key is None else key.public_key())
             _change(
                 store,
                 channel,
@@ -250,6 +254,16 @@ def _in_store(source: str) -> ReleaseId:
             f"there is no release {source!r}: give its directory, the name of a packaged one, or "
             "NAME/VERSION of one that the store has"
         ) from None
+
+
+def verify(store: ReleaseStore, release: ReleaseId, key: Ed25519PublicKey | None) -> None:
+    """Read every byte of a release in a store, and show how far that is.
+
+    Raises:
+        ReleaseError: see `ReleaseStore.verify`.
+    """
+    with bar(f"verifying {release}", store.size(release), of_bytes=True) as verifying:
+        store.verify(release, key=key, read=verifying.step)
 
 
 def me() -> str:

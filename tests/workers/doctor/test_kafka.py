@@ -11,7 +11,9 @@ from kafka.admin import ACLOperation, ACLResourcePatternType, ResourceType
 
 from tests.command_line import Rpbert
 from tests.workers.doctor.conftest import Doctor
+from workers import kafka_clients
 from workers.local.kafka import KafkaCluster
+from workers.settings import KafkaSettings, WorkerSettings
 
 MakeTopics = Callable[..., list[str]]
 
@@ -51,6 +53,13 @@ def test_records_that_go_before_they_are_read(doctor: Doctor, make_topics: MakeT
     compacted = make_topics("compacted", cleanup_policy="compact")
     assert "keeps records for 1 h" in doctor("--input-topic", *short).of("retention", "warn")[0]
     assert "is compacted" in doctor("--input-topic", *compacted).of("retention", "warn")[0]
+
+
+def test_annotations_that_are_forgotten(doctor: Doctor, make_topics: MakeTopics) -> None:
+    forgets, keeps = make_topics("forgets"), make_topics("keeps", cleanup_policy="compact")
+    (said,) = doctor("--annotation-topic", *forgets).of("retention", "warn")
+    assert said.startswith(f"{forgets[0]} forgets what is older")
+    assert doctor("--annotation-topic", *keeps).of("retention", "warn") == []
 
 
 @pytest.mark.parametrize(
@@ -111,6 +120,27 @@ def test_a_group_that_shares_otherwise(doctor: Doctor, kafka: KafkaCluster, topi
         consumer.close()
     assert seen.failing == {"group"}
     assert "shares by range" in seen.of("group", "fail")[0]
+
+
+def test_a_member_that_would_be_put_out(doctor: Doctor, kafka: KafkaCluster, topics: list[str]) -> None:
+    member = kafka_clients.group_consumer(
+        WorkerSettings(
+            kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers),
+            group_id=topics[0],
+            group_instance_id="pod-0",
+        )
+    )
+    try:
+        member.subscribe([topics[0]])
+        while not member.assignment():
+            member.poll(timeout_ms=100)
+        same = doctor("--group-instance-id", "pod-0")
+        another = doctor("--group-instance-id", "pod-1")
+    finally:
+        member.close()
+    (said,) = same.of("group", "warn")
+    assert said.startswith(f"the group {topics[0]} has a member pod-0 already")
+    assert another.of("group", "ok") == [f"{topics[0]} has 1 member -> "]
 
 
 def test_time_outs_that_the_brokers_refuse(doctor: Doctor) -> None:

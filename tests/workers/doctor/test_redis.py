@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import time
+
+import pytest
 import redis
 
 from tests.workers.doctor.conftest import Doctor
@@ -39,6 +42,38 @@ def test_a_wrong_password_and_no_server_and_no_redis(doctor: Doctor) -> None:
     (free,) = free_ports(1)
     assert "no connection" in doctor("--redis-url", f"redis://{LOOPBACK}:{free}").of("cache", "fail")[0]
     assert "is no Redis URL" in doctor("--redis-url", "http://somewhere").of("cache", "fail")[0]
+
+
+def test_a_redis_that_lets_the_wrong_keys_go(doctor: Doctor) -> None:
+    options = {"maxmemory-policy": "volatile-random", "maxmemory": "64mb"}
+    with ValkeyServer(options=options) as server:
+        (said,) = doctor("--redis-url", server.url).of("cache", "warn")
+    assert "volatile-random: once full it lets the wrong keys go -> CONFIG SET" in said
+
+
+def test_a_password_that_goes_in_clear(doctor: Doctor) -> None:
+    with ValkeyServer() as server:
+        client = redis.Redis(host=LOOPBACK, port=server.port)
+        client.acl_setuser("default", enabled=True, passwords=["+word"])
+        client.close()
+        here = server.url.replace("redis://", "redis://:word@")
+        # A name with its last dot: of where it leads it says nothing.
+        away = here.replace(LOOPBACK, "localhost.")
+        (said,) = doctor("--redis-url", away).of("cache", "warn")
+        assert doctor("--redis-url", here).of("cache", "warn") == []
+    assert "the password goes to Redis in clear -> use rediss://" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(9.0, "s ahead of that of Redis"), (-9.0, "s behind that of Redis")]
+)
+def test_clocks_that_are_apart(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, seconds: float, says: str
+) -> None:
+    monkeypatch.setattr("workers.doctor.redis.time", lambda: time() + seconds)
+    (said,) = doctor().of("clock", "warn")
+    assert says in said
+    assert "NTP" in said
 
 
 def test_the_rights_of_docs_are_enough_and_fewer_are_not(doctor: Doctor) -> None:

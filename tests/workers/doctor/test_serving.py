@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+import torch
+
 from tests.workers.doctor.conftest import Doctor
 from workers.local.picture_host import PictureHost
 from workers.local.samples import picture_bytes
@@ -23,6 +26,18 @@ def test_a_device_that_is_not_to_be_had(doctor: Doctor) -> None:
     seen = doctor("--device", "cuda:99")
     assert seen.failing == {"device", "release"}
     assert "cuda:99" in seen.of("device", "fail")[0]
+
+
+def test_a_gpu_that_the_driver_does_not_give(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (node := tmp_path / "nvidia0").touch()
+    monkeypatch.setattr("workers.doctor.serving._NVIDIA", node)
+    (said,) = doctor("--device", "auto").of("device", "warn")
+    assert "there is an NVIDIA GPU, and PyTorch can't use it" in said
+    # Who asked for the CPU has it.
+    assert doctor("--device", "cpu").of("device", "warn") == []
 
 
 def test_a_picture_is_fetched_past_the_guard(doctor: Doctor, picture_host: PictureHost) -> None:

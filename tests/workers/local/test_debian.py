@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.local.debian import debian_program
+from workers.local.debian import debian_libraries, debian_program
 from workers.local.errors import LocalServiceError
 
 
@@ -38,6 +38,14 @@ def test_one_of_debian_s_package_is_unpacked_once(bare_machine: Path) -> None:
     assert found.is_file()
     unpacker.unlink()
     assert debian_program("prometheus", "promtool") == found
+
+
+def test_the_libraries_that_a_package_needs_are_unpacked_too(bare_machine: Path) -> None:
+    says = 'echo "Inst librdkafka1 (2.0.2-1 Debian [amd64])"; echo "Inst kcat (1.7.1-2 Debian [amd64])"'
+    program(bare_machine, "apt-get", f'[ "$1" = install ] && {says} || : > package.deb')
+    program(bare_machine, "dpkg-deb", "/bin/mkdir -p $3/usr/lib/cpu && : > $3/usr/lib/cpu/librdkafka.so.1")
+    (folder,) = debian_libraries("kcat")
+    assert (folder / "librdkafka.so.1").is_file()
 
 
 def test_a_machine_that_can_t_have_it_says_so(bare_machine: Path) -> None:

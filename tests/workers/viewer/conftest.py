@@ -23,6 +23,17 @@ expect.set_options(timeout=_PATIENCE_MS)
 @pytest.fixture(scope="module")
 def stand(kafka: KafkaCluster) -> Stand:
     """Topics for the tests of one module, which tell their posts apart by their texts."""
+    return make_stand(kafka)
+
+
+@pytest.fixture
+def empty_stand(kafka: KafkaCluster) -> Stand:
+    """Topics of one test's own, for what is counted."""
+    return make_stand(kafka)
+
+
+def make_stand(kafka: KafkaCluster) -> Stand:
+    """Three topics of nobody else's."""
     topics = (f"posts.{stem}.{uuid4().hex[:6]}" for stem in ("raw", "entities", "annotations"))
     stand = Stand(kafka.bootstrap_servers, *topics)
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)

@@ -14,9 +14,11 @@
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
     if (!own || !element.checkVisibility() || element.closest(".unseen, .skip, .frame, noscript")) continue;
     const style = getComputedStyle(element);
-    const [one, two] = [light(parse(style.color)), light(ground(element))].sort((a, b) => b - a);
+    const under = ground(element);
+    const [one, two] = [light(over(parse(style.color), under)), light(under)].sort((a, b) => b - a);
     const ratio = (one + 0.05) / (two + 0.05);
-    if (ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) poor.push(`${element.tagName} ${element.className} ${ratio.toFixed(2)}: ${element.textContent.slice(0, 30)}`);
+    // Not the other way round: what is no number is no contrast.
+    if (!(ratio >= (parseFloat(style.fontSize) >= 24 ? 3 : 4.5))) poor.push(`${element.tagName} ${element.className} ${ratio.toFixed(2)}: ${element.textContent.slice(0, 30)}`);
   }
   return poor;
 }

@@ -215,10 +215,19 @@ def test_every_text_has_contrast_in_both_themes(page: Page, viewer: ViewerServer
     page.goto(viewer.url)
     card(page, "contrast:").get_by_role("button", name="Correct").click()
     page.locator(".chip", has_text="LOC").first.click()
-    for _ in range(2):
+    expect(page.locator("#types-legend")).to_contain_text("LOC")
+    for theme in ("light", "dark"):
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
         assert page.evaluate(CONTRAST) == []
-        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Write a post").click()
+        assert page.evaluate(CONTRAST) == []
+        page.get_by_role("button", name="Close").click()
         page.get_by_role("button", name=re.compile("Dark|Light")).click()
+
+
+def test_a_text_that_lacks_contrast_is_found(page: Page) -> None:
+    page.set_content('<p style="background: #fff; color: #8a8a8a">3.45 to 1</p>')
+    assert page.evaluate(CONTRAST) != []
 
 
 def test_a_narrow_screen_has_no_sideways_scrolling(
