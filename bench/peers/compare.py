@@ -65,7 +65,7 @@ PEERS: Final = {
     "loop": Peer("kafka-python, one post at a time, at least once", ("bench.peers.loop", "1")),
     "batches": Peer("kafka-python, batches of 32, at least once", ("bench.peers.loop", "32")),
     "quix": Peer("Quix Streams, exactly once", ("bench.peers.quix",), foreign=True),
-    "faust": Peer("Faust, batches of 32, at least once", ("bench.peers.faust_agent",), foreign=True),
+    "faust": Peer("Faust, batches of 32, exactly once", ("bench.peers.faust_agent",), foreign=True),
 }
 
 

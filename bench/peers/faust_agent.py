@@ -1,6 +1,6 @@
-"""Faust, its maintained fork: `python -m bench.peers.faust_agent --servers ...`.
+"""Faust, its maintained fork, exactly once: `python -m bench.peers.faust_agent --servers ...`.
 
-At least once. The agent takes what has come, as its documentation has it for batches, and computes in a
+The agent takes what has come, as its documentation has it for batches, and computes in a
 thread, so that the event loop goes on with its heartbeats.
 """
 
@@ -28,6 +28,7 @@ def main() -> None:
         broker=f"kafka://{place.servers}",
         datadir=str(place.directory),
         store="memory://",
+        processing_guarantee="exactly_once",
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
