@@ -24,7 +24,10 @@ test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=model); results in bench/results
-	@for bench in $(or $(ARGS),model pictures stages pipeline scale); do $(BIN)/rpbert bench $$bench || exit; done
+	@for bench in $(or $(ARGS),model pictures padding stages pipeline 'pipeline --stand-in' latency scale); do $(BIN)/rpbert bench $$bench || exit; done
+
+bench-peers: .venv-peers/installed ## Measure the worker against a plain loop, Quix Streams and Faust (ARGS='--only rpbert --only loop')
+	@$(BIN)/rpbert bench peers $(ARGS)
 
 check-deploy: $(VENV)/installed ## Render and check all of deploy/, with Go also on a real Kubernetes API server
 	@$(BIN)/python -m tests.deploy.control_plane.build
@@ -57,6 +60,8 @@ lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject
 	@$(LOCK) --extra local --extra tracing --extra train --extra viewer --group dev --output-file requirements/dev.txt
 	@$(foreach image,$(IMAGES),cp requirements/dev.txt requirements/$(image).txt && \
 		$(LOCK) $($(image)_packages) --output-file requirements/$(image).txt &&) true
+	@$(BIN)/uv pip compile --group pyproject.toml:peers --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --quiet --output-file requirements/peers.txt
 
 licences: $(VENV)/installed ## List the licences of all that the images ship
 	@$(BIN)/python -m tests.deploy.licences
@@ -67,7 +72,7 @@ audit: $(VENV)/installed ## Ask for known vulnerabilities of all that the images
 		--requirement requirements/$$image.txt || exit 1; done
 
 clean: ## Remove the environment and what tools left behind
-	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis runs
+	@rm -rf $(VENV) .venv-peers *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis runs
 
 # Compiled here, once: where Python may not write (PYTHONDONTWRITEBYTECODE) each of the many workers that the
 # tests start would compile torch and its kin anew, 12 s of a core to start instead of 5.
@@ -81,4 +86,11 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test browser test-faults bench check-deploy check format docs hook lock licences audit clean
+# The peers' libraries first, then ours: Quix Streams wants an older pydantic.
+.venv-peers/installed: $(VENV)/installed requirements/peers.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	@$(BIN)/uv pip sync --quiet --python .venv-peers --require-hashes requirements/peers.txt
+	@$(BIN)/python -c 'import site; print(*site.getsitepackages())' > "$$(.venv-peers/bin/python -c 'import site; print(site.getsitepackages()[0])')/ours.pth"
+	@touch $@
+
+.PHONY: help demo test browser test-faults bench bench-peers check-deploy check format docs hook lock licences audit clean

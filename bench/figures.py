@@ -103,12 +103,23 @@ class Figures(BaseModel):
         where = f"Release `{self.release}`, {self.dtype}; {told}; {self.machine}; {self.seconds:,.0f} s."
         return "\n".join([*head, *(figure.row() for figure in self.figures), "", where]) + "\n"
 
-    def write(self, directory: Path) -> None:
-        """Write `{bench}.json` and `{bench}.md`, and show the table."""
+    def write(self, directory: Path, plot: Callable[[Figures, Path], None] = lambda *_: None) -> None:
+        """Write `{bench}.json` and `{bench}.md`, and show the table.
+
+        Args:
+            directory: where to; it is made.
+            plot: draws `{bench}.svg`.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{self.bench}.json").write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (directory / f"{self.bench}.md").write_text(self.table(), encoding="utf-8")
+        plot(self, directory / f"{self.bench}.svg")
         _console.print(self.table(), markup=False, soft_wrap=True)
+
+
+def progress(sentence: str) -> None:
+    """Tell who waits how far it is, beside what the command prints."""
+    _notes.print(sentence, markup=False, soft_wrap=True)
 
 
 def in_turns(runs: Sequence[Run], turns: int) -> list[Figure]:
@@ -119,10 +130,10 @@ def in_turns(runs: Sequence[Run], turns: int) -> list[Figure]:
     values: dict[Key, list[float]] = {}
     for turn in range(turns + 1):
         began = perf_counter()
-        for run in runs:
+        for number, run in enumerate(runs, 1):
             for key, value in run().items():
                 values.setdefault(key, [])
                 if turn:
                     values[key].append(value)
-        _notes.print(f"turn {turn} of {turns}: {perf_counter() - began:.0f} s", markup=False)
+            progress(f"turn {turn} of {turns}, {number} of {len(runs)}: {perf_counter() - began:.0f} s")
     return [Figure.of(key, measured) for key, measured in values.items()]

@@ -7,22 +7,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Final
 from uuid import uuid4
 
 from kafka import KafkaAdminClient, KafkaProducer
-from prometheus_client.parser import text_string_to_metric_families
+from kafka.producer.future import FutureRecordMetadata
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from bench.posts import Posts
+from workers.local.errors import LocalServiceError
 from workers.local.kafka import KafkaCluster
 from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
 
 PARTITIONS: Final = 12
 _PATIENCE_SECONDS: Final = 240.0
-_LOOK_SECONDS: Final = 0.1
+_SHOWN_LINES: Final = 5
+_LOOK_SECONDS: Final = 0.02
+_BETWEEN_LOOKS_SECONDS: Final = 0.2
+_SELDOM_SECONDS: Final = 1.0
+_BATCHES: Final = "batch_posts_count"
+_TAKEN: Final = "batch_posts_sum"
 
 
 @dataclass
@@ -52,27 +58,33 @@ class Flow:
         Raises:
             kafka.errors.KafkaError: one was not taken.
         """
+        with self.producer(linger_ms=50) as producer:
+            for future in [self.send(producer, posts, number) for number in numbers]:
+                future.get(timeout=_PATIENCE_SECONDS)
+
+    @contextmanager
+    def producer(self, *, linger_ms: int) -> Iterator[KafkaProducer]:
+        """A producer of posts, closed in the end."""
         producer = KafkaProducer(
             bootstrap_servers=self.bootstrap_servers,
             acks="all",
-            linger_ms=50,
+            linger_ms=linger_ms,
             batch_size=256 * 1024,
             compression_type="lz4",
         )
         try:
-            futures = [
-                producer.send(
-                    self.topics[0],
-                    key=posts.key(number),
-                    value=posts.value(number),
-                    partition=number % PARTITIONS,
-                )
-                for number in numbers
-            ]
-            for future in futures:
-                future.get(timeout=_PATIENCE_SECONDS)
+            yield producer
         finally:
             producer.close()
+
+    def send(self, producer: KafkaProducer, posts: Posts, number: int) -> FutureRecordMetadata:
+        """Send a post; its number says to which partition."""
+        return producer.send(
+            self.topics[0],
+            key=posts.key(number),
+            value=posts.value(number),
+            partition=number % PARTITIONS,
+        )
 
     def launch(self, *flags: str, program: Sequence[str] = RPBERT_WORKER) -> WorkerProcess:
         """Start one more worker of the group and return at once."""
@@ -135,12 +147,47 @@ def watch(workers: Sequence[WorkerProcess], *, after: int, until: int) -> Passag
 
     Raises:
         tenacity.RetryError: they don't come that far in time.
+        LocalServiceError: one of them has ended.
     """
-    _await(workers, after)
-    began, first = perf_counter(), outcomes(workers)
-    _await(workers, until)
-    seconds = perf_counter() - began
-    return Passage(outcomes(workers) - first, seconds)
+    first = _await(workers, after)
+    began = perf_counter()
+    last = _await(workers, until)
+    return Passage(last - first, perf_counter() - began)
+
+
+def pace(worker: WorkerProcess, posts: int) -> Passage:
+    """How fast a worker goes, over at least so many posts, from the beginning of one batch to another's.
+
+    Posts count as they go into batches. Commits follow at the same pace, yet in lumps: of a partition only
+    what has no gap before it is committed, and a batch is of like lengths.
+
+    Raises:
+        LocalServiceError: it has ended.
+        TimeoutError: it stands still.
+    """
+    began, first = _next_batch(worker)
+    until = began + _PATIENCE_SECONDS
+    while (seen := told(worker, _TAKEN) - first) < posts:
+        if perf_counter() > until:
+            raise TimeoutError(f"{seen:.0f} of {posts} posts after {_PATIENCE_SECONDS:.0f} s")
+        # Each look costs the worker some milliseconds, so it is looked at seldom before the end is near.
+        left = (posts - seen) * (perf_counter() - began) / max(1.0, seen)
+        sleep(min(_SELDOM_SECONDS, max(_LOOK_SECONDS, left / 2)))
+    ended, last = _next_batch(worker)
+    return Passage(int(last - first), ended - began)
+
+
+def _next_batch(worker: WorkerProcess) -> tuple[float, float]:
+    """When the next batch begins, and how many posts went into those before it."""
+    until, before, taken = perf_counter() + _PATIENCE_SECONDS, told(worker, _BATCHES), told(worker, _TAKEN)
+    while perf_counter() < until:
+        page = worker.metrics()
+        now = perf_counter()
+        if _value(page, _BATCHES) > before:
+            return now, taken
+        taken = _value(page, _TAKEN)
+        sleep(_LOOK_SECONDS)
+    raise TimeoutError(f"no batch has begun for {_PATIENCE_SECONDS:.0f} s")
 
 
 def outcomes(workers: Sequence[WorkerProcess]) -> int:
@@ -154,18 +201,35 @@ def outcomes(workers: Sequence[WorkerProcess]) -> int:
 
 
 def told(worker: WorkerProcess, name: str, **labels: str) -> float:
-    """What a worker's metric `rpbert_{name}` says, the sum over all labels but these."""
+    """What a worker's metric `rpbert_{name}` says, the sum over all labels but these.
+
+    Raises:
+        LocalServiceError: the worker has ended.
+    """
+    if not worker.running:
+        raise LocalServiceError(f"a worker has ended; its log's last lines:\n{_last_lines(worker.log_path)}")
+    return _value(worker.metrics(), name, **labels)
+
+
+def _value(page: str, name: str, **labels: str) -> float:
+    """By hand: Prometheus' own parser takes ten milliseconds of the processors that are measured."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
     return sum(
-        sample.value
-        for family in text_string_to_metric_families(worker.metrics())
-        for sample in family.samples
-        if sample.name == f"rpbert_{name}" and labels.items() <= sample.labels.items()
+        float(line.rpartition(" ")[2])
+        for line in page.splitlines()
+        if line.startswith((f"rpbert_{name} ", f"rpbert_{name}{{")) and all(each in line for each in wanted)
     )
 
 
-def _await(workers: Sequence[WorkerProcess], posts: int) -> None:
-    Retrying(
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LINES:])
+
+
+def _await(workers: Sequence[WorkerProcess], posts: int) -> int:
+    """Wait until workers have so many outcomes; how many they have then."""
+    seen: int = Retrying(
         retry=retry_if_result(lambda seen: seen < posts),
         stop=stop_after_delay(_PATIENCE_SECONDS),
-        wait=wait_fixed(_LOOK_SECONDS),
+        wait=wait_fixed(_BETWEEN_LOOKS_SECONDS),
     )(outcomes, workers)
+    return seen

@@ -50,5 +50,5 @@ def model(
         torch.set_num_threads(threads)
     sizes = {"posts": posts, "pictures": pictures, "turns": turns, "seed": seed}
     figures = measure(**sizes) if tried is None else measure_tried(tried, **sizes)
-    figures.write(output)
-    bars(figures, "posts/s" if tried is None else "ms a post", output / f"{figures.bench}.svg")
+    unit = "posts/s" if tried is None else "ms a post"
+    figures.write(output, plot=lambda written, path: bars(written, unit, path))

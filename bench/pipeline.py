@@ -1,10 +1,8 @@
 """Posts a second from Kafka to Kafka, against the bare model on the same posts, in turns of one run.
 
-    python -m bench.pipeline
-
 The broker, Redis and the worker share this machine's cores. The bare model has its posts prepared and their
-features at hand, in batches as the worker makes them at best: full, and sorted by length. `--stand-in` runs
-the same worker with no model in it at all: what is left is what lies around the model.
+features at hand, in the batches that the worker's own rule cuts from a full queue. With no model in the
+worker at all what is left is what lies around the model.
 """
 
 from __future__ import annotations
@@ -18,11 +16,12 @@ from typing import Final
 
 import numpy as np
 import psutil
-from cyclopts import App
 
-from bench.figures import RESULTS, Figures, Key, in_turns
-from bench.flow import flow, outcomes, watch
+from bench.figures import RESULTS, Figure, Figures, Key, in_turns, progress
+from bench.flow import flow, pace, told, watch
+from bench.model_costs import in_batches
 from bench.picture_bodies import distinct_pictures, encoded
+from bench.plot import bars
 from bench.posts import Posts
 from bench.stand_ins import program
 from model.inference import Tagger, TagRequest
@@ -31,34 +30,40 @@ from workers.local.kafka import KafkaCluster
 from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
-from workers.settings import BatchSettings
 
 # Fills the worker's queues and its memory of pictures.
 _WARM_POSTS: Final = 600
+# In a turn: some seven batches with a model, some seconds without one.
+_POSTS: Final = 480
+_POSTS_WITHOUT_MODEL: Final = 8_000
 _RATE: Final = "posts/s"
+_THROUGH: Final = "from Kafka to Kafka"
+_BARE: Final = "the bare model"
+# A worker that is held still while the other has its turn must lose neither membership nor transaction.
+_PATIENT: Final = ("--session-timeout-ms", "600000", "--transaction-timeout-ms", "600000")
 
-app = App(help=__doc__)
 
-
-@app.default
 def pipeline(
     *,
-    posts: int = 1_000,
+    posts: int | None = None,
     pictures: int = 48,
     turns: int = 3,
     stand_in: bool = False,
     output: Path = RESULTS,
 ) -> None:
-    """Measure both and write the figures.
+    """Posts a second from Kafka to Kafka, and of the bare model in the same run; two to three minutes.
+
+    Writes `pipeline.json`, `pipeline.md` and `pipeline.svg`; with `--stand-in` `pipeline_without_model`.
 
     Args:
-        posts: in a turn.
+        posts: in a turn; 480, without a model 8,000.
         pictures: distinct ones, one a post; 0 for text alone.
         turns: of each; one more warms up.
         stand_in: no model in the worker.
         output: directory of the figures.
     """
     began = perf_counter()
+    count = posts or (_POSTS_WITHOUT_MODEL if stand_in else _POSTS)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-pipeline-")))
         kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
@@ -66,27 +71,31 @@ def pipeline(
         bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(pictures, 1)]
         workload = Posts([host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)])
         tagger = Tagger.load("small")
-        bare = _Bare(tagger, workload, bodies, posts)
+        bare = None if stand_in else _Bare(tagger, workload, bodies, count)
         topics = stack.enter_context(flow(kafka, valkey, "small", folder))
-        topics.fill(workload, range(_WARM_POSTS + posts * (turns + 2)))
-        worker = topics.launch(program=program() if stand_in else RPBERT_WORKER).wait_ready()
+        # One turn more than is watched, so that the queue is full to the end.
+        topics.fill(workload, range(_WARM_POSTS + count * (turns + 2)))
+        progress("the topic is full")
+        worker = topics.launch(*_PATIENT, program=program() if stand_in else RPBERT_WORKER).wait_ready()
         watch([worker], after=_WARM_POSTS // 2, until=_WARM_POSTS)
-        passing = _Passing(worker, posts)
-        figures = in_turns([passing] if stand_in else [bare, passing], turns)
+        progress("the worker is warm")
+        passing = _Passing(worker, count)
+        figures = in_turns([passing] if bare is None else [bare, passing], turns)
     Figures(
         bench="pipeline_without_model" if stand_in else "pipeline",
         release="small",
-        dtype=tagger.dtype,
-        settings={"posts": posts, "pictures": pictures, "turns": turns},
-        figures=figures,
+        dtype="none" if stand_in else tagger.dtype,
+        settings={"posts": count, "pictures": pictures, "turns": turns},
+        figures=[*figures, *_share(passing, bare)],
         seconds=perf_counter() - began,
-    ).write(output)
+    ).write(output, plot=lambda written, path: bars(written, _RATE, path))
 
 
 class _Passing:
     """The worker behind a full topic; it stands still while the other measurement has its turn."""
 
     def __init__(self, worker: WorkerProcess, posts: int) -> None:
+        self.rates: Final[list[float]] = []
         self._process = psutil.Process(worker.pid)
         self._worker, self._posts = worker, posts
         self._process.suspend()
@@ -94,14 +103,24 @@ class _Passing:
     def __call__(self) -> Mapping[Key, float]:
         """One turn."""
         self._process.resume()
-        seen = outcomes([self._worker])
-        cpu = sum(self._process.cpu_times()[:2])
-        passage = watch([self._worker], after=seen + 1, until=seen + self._posts)
-        spent = sum(self._process.cpu_times()[:2]) - cpu
+        before = self._so_far()
+        passage = pace(self._worker, self._posts)
+        spent = {key: value - before[key] for key, value in self._so_far().items()}
         self._process.suspend()
+        self.rates.append(passage.rate)
         return {
-            ("from Kafka to Kafka", _RATE): passage.rate,
-            ("CPU of the worker", "us a post"): spent / passage.posts * 1e6,
+            (_THROUGH, _RATE): passage.rate,
+            ("CPU of the worker", "us a post"): spent["cpu"] / max(1, spent["posts"]) * 1e6,
+            ("batch wait", "ms"): spent["waited"] / max(1, spent["posts"]) * 1e3,
+            ("posts in a batch", "posts"): spent["posts"] / max(1, spent["batches"]),
+        }
+
+    def _so_far(self) -> dict[str, float]:
+        return {
+            "cpu": sum(self._process.cpu_times()[:2]),
+            "waited": told(self._worker, "stage_seconds_sum", stage="batching"),
+            "posts": told(self._worker, "batch_posts_sum"),
+            "batches": told(self._worker, "batch_posts_count"),
         }
 
 
@@ -117,9 +136,8 @@ class _Bare:
             )
             for number in range(count)
         ]
-        requests.sort(key=lambda request: request.text.length)
-        size = BatchSettings().batch_posts
-        self._batches = [requests[first : first + size] for first in range(0, count, size)]
+        self.rates: Final[list[float]] = []
+        self._batches = in_batches(requests)
         self._tagger, self._count = tagger, count
 
     def __call__(self) -> Mapping[Key, float]:
@@ -127,8 +145,13 @@ class _Bare:
         began = perf_counter()
         for batch in self._batches:
             self._tagger.tag(batch)
-        return {("the bare model", _RATE): self._count / (perf_counter() - began)}
+        self.rates.append(self._count / (perf_counter() - began))
+        return {(_BARE, _RATE): self.rates[-1]}
 
 
-if __name__ == "__main__":
-    app()
+def _share(passing: _Passing, bare: _Bare | None) -> list[Figure]:
+    """Each turn's own ratio; what slows the machine for a while slows both of a turn."""
+    if bare is None:
+        return []
+    shares = [100 * through / alone for through, alone in zip(passing.rates, bare.rates, strict=True)]
+    return [Figure.of((f"{_THROUGH}, of {_BARE}", "%"), shares[1:])]

@@ -1,7 +1,8 @@
-"""A plot of figures that share a unit."""
+"""Plots of figures that share a unit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
@@ -25,6 +26,32 @@ def bars(figures: Figures, unit: str, path: Path) -> None:
     axes.bar_label(drawn, [f"{median:,.3g}" for median in medians], padding=4)
     axes.set_xlabel(f"{unit}, median and range; {figures.machine}")
     axes.margins(x=0.12)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    canvas.savefig(path)
+
+
+def lines(
+    figures: Figures, curves: Mapping[str, Sequence[tuple[float, str]]], axes_of: tuple[str, str], path: Path
+) -> None:
+    """Draw medians as curves, on a logarithmic scale, to an SVG or PNG file.
+
+    Args:
+        figures: what was measured.
+        curves: by name, each a row of places and the names of the figures there.
+        axes_of: what the places are, and the unit of the figures.
+        path: the file.
+    """
+    along, unit = axes_of
+    medians = {figure.name: figure.median for figure in figures.figures if figure.unit == unit}
+    canvas = Canvas(figsize=(_WIDTH, _WIDTH / 2), layout="constrained")
+    axes = canvas.add_subplot()
+    for label, points in curves.items():
+        axes.plot([place for place, _ in points], [medians[name] for _, name in points], "o-", label=label)
+    axes.set_xlabel(f"{along}; {figures.machine}")
+    axes.set_ylabel(unit)
+    axes.set_yscale("log")
+    axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     canvas.savefig(path)

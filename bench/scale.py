@@ -1,9 +1,8 @@
 """Do more workers do more? 1, 2 and 4 over 12 partitions, with an engine that sleeps instead of computing.
 
-    python -m bench.scale
-
 Asleep they don't share the machine's cores, so what shows is whether the workers hold each other up: in the
 group, in the broker, in their transactions. Each also tells its memory and how long it took to be ready.
+Beside it, what a post costs the model by the length of its text and by how many pictures it has.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ from time import perf_counter
 from typing import Final
 
 import psutil
-from cyclopts import App
 
-from bench.figures import RESULTS, Figure, Figures, Key
+from bench.figures import RESULTS, Figure, Figures, Key, in_turns, progress
 from bench.flow import Flow, flow, watch
+from bench.plot import bars
+from bench.post_costs import LengthsAndPictures
 from bench.posts import Posts
 from bench.stand_ins import program
 from workers.local.kafka import KafkaCluster
@@ -27,20 +27,23 @@ from workers.local.valkey import ValkeyServer
 
 _MEGABYTE: Final = 1_000_000
 _RATE: Final = "posts/s"
+# 20 ms a post, and batches of 8 at most: a commit is then a small part of what is watched, so that it
+# matters little between which two of them that begins and ends.
+_SMALL_BATCHES: Final = ("--batch-posts", "8")
 
-app = App(help=__doc__)
 
-
-@app.default
 def scale(
     *,
     workers: tuple[int, ...] = (1, 2, 4),
     asleep_ms: float = 20,
-    posts: int = 400,
-    turns: int = 1,
+    posts: int = 500,
+    turns: int = 2,
     output: Path = RESULTS,
 ) -> None:
-    """Measure and write the figures.
+    """1, 2 and 4 workers over 12 partitions, with an engine that sleeps; about three minutes.
+
+    Also what a post costs the model by the length of its text and by its pictures. Writes `scale.json`,
+    `scale.md` and `scale.svg`.
 
     Args:
         workers: how many, one figure for each.
@@ -54,46 +57,59 @@ def scale(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-scale-")))
         kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
-        for _ in range(turns):
+        for turn in range(1, turns + 1):
             for count in workers:
                 with flow(kafka, valkey, "small", folder) as topics:
                     passed = _run(topics, count, asleep_ms / 1e3, posts)
                 for key, found in passed.items():
                     values.setdefault(key, []).append(found)
-    for first in values.get((_name(workers[0]), _RATE), []):
-        for count in workers[1:]:
-            share = values[_name(count), _RATE][0] / first / count * workers[0] * 100
-            values.setdefault((f"{_name(count)}, of linear", "%"), []).append(share)
+                progress(f"turn {turn} of {turns}, {_name(count)}: {perf_counter() - began:.0f} s")
+    costs = LengthsAndPictures()
     Figures(
         bench="scale",
-        release="none: the engine sleeps",
-        dtype="none",
+        release="none: the engine sleeps; by length and pictures: small",
+        dtype=costs.dtype,
         settings={"posts": posts, "asleep_us": round(asleep_ms * 1e3), "turns": turns},
-        figures=[Figure.of(key, found) for key, found in values.items()],
+        figures=[
+            *(Figure.of(key, found) for key, found in values.items()),
+            *_of_linear(values, workers),
+            *in_turns(costs.runs(), turns),
+        ],
         seconds=perf_counter() - began,
-    ).write(output)
+    ).write(output, plot=lambda written, path: bars(written, _RATE, path))
 
 
 def _name(workers: int) -> str:
     return f"{workers} worker{'s' if workers > 1 else ''}"
 
 
+def _of_linear(values: Mapping[Key, list[float]], workers: tuple[int, ...]) -> list[Figure]:
+    """Each turn against the fewest workers of that turn."""
+    fewest = values[_name(workers[0]), _RATE]
+    return [
+        Figure.of(
+            (f"{_name(count)}, of linear", "%"),
+            [
+                100 * rate / one * workers[0] / count
+                for one, rate in zip(fewest, values[_name(count), _RATE], strict=True)
+            ],
+        )
+        for count in workers[1:]
+    ]
+
+
 def _run(topics: Flow, count: int, seconds: float, posts: int) -> Mapping[Key, float]:
     began = perf_counter()
-    running = [topics.launch(program=program(seconds)) for _ in range(count)]
+    running = [topics.launch(*_SMALL_BATCHES, program=program(seconds)) for _ in range(count)]
     for worker in running:
         worker.wait_ready()
     ready = perf_counter() - began
-    # Twice as many as are watched: towards the end not all partitions hold some.
-    topics.fill(Posts(), range(2 * posts * count))
-    passage = watch(running, after=posts * count // 4, until=posts * count * 5 // 4)
+    # Half as many more than are watched: towards the end not all partitions hold some.
+    topics.fill(Posts(), range(posts * count * 3 // 2))
+    passage = watch(running, after=posts * count // 8, until=posts * count * 9 // 8)
     memory = sum(psutil.Process(worker.pid).memory_info().rss for worker in running) / count
     return {
         (_name(count), _RATE): passage.rate,
         (f"{_name(count)}, start until all are ready", "s"): ready,
         (f"{_name(count)}, resident memory of one", "MB"): memory / _MEGABYTE,
     }
-
-
-if __name__ == "__main__":
-    app()

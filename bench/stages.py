@@ -1,7 +1,5 @@
 """What each stage costs a post, in CPU time of the worker's process; the broker's own is not in it.
 
-    python -m bench.stages
-
 CPU time of all threads, so that it hardly depends on what else the machine does. The model's stages are
 those of a batch of posts with one picture each, whose features are at hand.
 """
@@ -15,20 +13,20 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 
 import numpy as np
-import torch
 from aiohttp.resolver import ThreadedResolver
-from cyclopts import App
 from pydantic import IPvAnyNetwork, TypeAdapter
 from yarl import URL
 
 from bench.figures import RESULTS, Figures, Key, in_turns
 from bench.flow import Flow, flow
 from bench.picture_bodies import distinct_pictures, encoded
+from bench.plot import bars
 from bench.posts import Posts
-from model.batch import collate
+from bench.stage_model import ModelStages
 from model.inference import Tagger, TagRequest
 from model.pictures import decode
 from schemas import Source
@@ -38,6 +36,7 @@ from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
 from workers.settings import CandidateSettings, KafkaSettings, PictureSettings, WorkerSettings
+from workers.tagger.batcher import Batch, next_batch
 from workers.tagger.bounded_poll import BoundedPoll
 from workers.tagger.intake import read_post
 from workers.tagger.job import Job
@@ -56,12 +55,11 @@ _BATCH: Final = 32
 _LOOPBACK: Final = TypeAdapter(IPvAnyNetwork).validate_python("127.0.0.0/8")
 _ROOMY: Final = 1_000_000
 
-app = App(help=__doc__)
 
+def stages(*, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Path = RESULTS) -> None:
+    """What each stage of the way costs a post, in CPU time of the worker's process; about two minutes.
 
-@app.default
-def stages(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, output: Path = RESULTS) -> None:
-    """Measure every stage and write the figures.
+    Writes `stages.json`, `stages.md` and `stages.svg`.
 
     Args:
         posts: how many go through each stage in a turn.
@@ -86,7 +84,7 @@ def stages(*, posts: int = 2_000, pictures: int = 64, turns: int = 3, output: Pa
         settings={"posts": posts, "pictures": pictures, "batch": _BATCH, "turns": turns},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(output)
+    ).write(output, plot=lambda written, path: bars(written, _UNIT, path))
 
 
 class _Stages:
@@ -112,7 +110,7 @@ class _Stages:
         self._values = [posts.value(number) for number in range(count)]
         topics.fill(posts, range(count))
         consumer = stack.enter_context(closing(kafka_clients.group_consumer(self._settings)))
-        self._publisher = make_publisher(self._settings, consumer)
+        self._publisher: Any = make_publisher(self._settings, consumer)
         stack.callback(self._publisher.close, 5)
         serving = Serving(self.tagger, self._pictures, CandidateSettings(), self._metrics)
         self._outcomes = Outcomes(names, TopicLimits(_ROOMY, _ROOMY), self._metrics)
@@ -131,7 +129,7 @@ class _Stages:
             self._jobs.append(job)
         self._requests = [
             TagRequest(job.text, (self._features[number % len(bodies)],))
-            for number, job in enumerate(self._jobs[: 4 * _BATCH])
+            for number, job in enumerate(self._jobs[: 2 * _BATCH])
             if job.text is not None
         ]
         for job, tagging in zip(self._jobs, self.tagger.tag(self._requests), strict=False):
@@ -154,7 +152,13 @@ class _Stages:
                 lambda: [decode(each) for each in self._bodies],
                 len(self._bodies),
             ),
-            self._model,
+            partial(
+                self._timed,
+                "batch wait: choosing batches",
+                self._choose,
+                min(len(self._jobs), self._settings.max_in_flight),
+            ),
+            ModelStages(self.tagger, self._requests, _BATCH).run,
             partial(
                 self._timed,
                 "serialise",
@@ -220,42 +224,33 @@ class _Stages:
                 await fetcher.fetch(URL(url))
             return (process_time() - began) / len(self._posts.urls) * 1e6
 
-    @torch.inference_mode()
-    def _model(self) -> Mapping[Key, float]:
-        """By subtraction: the whole network less its first pass, the whole of `tag` less the network."""
-        network, posts = self.tagger._model, len(self._requests)  # noqa: SLF001 - its parts are what is timed
-        batches = [self._requests[first : first + _BATCH] for first in range(0, posts, _BATCH)]
-        texts = [([each.text for each in batch], [each.pictures for each in batch]) for batch in batches]
-        copied = [collate(text, pictures, channels=self.tagger.feature_channels) for text, pictures in texts]
-        spent = {}
-        for name, work in (
-            ("copy", lambda: [collate(*each, channels=self.tagger.feature_channels) for each in texts]),
-            ("pass 1", lambda: [network.relate(batch) for batch in copied]),
-            ("network", lambda: [network(batch) for batch in copied]),
-            ("tag", lambda: [self.tagger.tag(batch) for batch in batches]),
-        ):
-            began = process_time()
-            work()
-            spent[name] = (process_time() - began) / posts * 1e6
-        return {
-            ("copy", _UNIT): spent["copy"],
-            ("pass 1", _UNIT): spent["pass 1"],
-            ("pass 2 and tagger's scores", _UNIT): spent["network"] - spent["pass 1"],
-            ("tagger's path and posteriors", _UNIT): spent["tag"] - spent["network"] - spent["copy"],
-        }
+    def _choose(self) -> None:
+        """Into batches: as many posts wait as a worker holds at most."""
+        waiting = self._jobs[: self._settings.max_in_flight]
+        while waiting:
+            plan = next_batch(waiting, self._settings.batch, now=0.0, coming=False)
+            if isinstance(plan, Batch):
+                members = set(plan.members)
+                waiting = [job for index, job in enumerate(waiting) if index not in members]
 
     def _commit(self) -> Mapping[Key, float]:
         """Produce and commit, in one transaction of `_COMMIT` records; its time on the clock too."""
         jobs = [self._tagged[number % len(self._tagged)] for number in range(_COMMIT)]
         records = [(self._outcomes.record(job), job.source.partition) for job in jobs]
         offsets = dict.fromkeys(self._consumer.assignment(), 1)
+        producer, written = self._publisher._producer.get(), list[float]()  # noqa: SLF001 - between its steps
+        send_offsets = producer.send_offsets_to_transaction
+
+        def noted(*arguments: Any) -> None:
+            written.append(process_time())
+            send_offsets(*arguments)
+
         began, cpu = perf_counter(), process_time()
-        self._publisher.commit(records, offsets, self._consumer.group_metadata())
+        with patch.object(producer, "send_offsets_to_transaction", noted):
+            self._publisher.commit(records, offsets, self._consumer.group_metadata())
+        ended = process_time()
         return {
-            ("produce and commit", _UNIT): (process_time() - cpu) / _COMMIT * 1e6,
+            ("produce", _UNIT): (written[0] - cpu) / _COMMIT * 1e6,
+            ("commit", _UNIT): (ended - written[0]) / _COMMIT * 1e6,
             (f"a commit of {_COMMIT} posts, on the clock", "ms"): (perf_counter() - began) * 1e3,
         }
-
-
-if __name__ == "__main__":
-    app()

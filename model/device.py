@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
-from time import perf_counter
+from functools import cache, partial
+from statistics import median
+from time import perf_counter, thread_time
 from typing import Any, Final
 
 import torch
@@ -15,6 +16,9 @@ DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 _WORTH_IT: Final = 1.25
 """How much faster bf16 must be: less is lost again on conversions, or is chance."""
+
+_PAIRS: Final = 5
+_PAIR_ROWS: Final = 128
 
 
 class DeviceError(ValueError):
@@ -95,7 +99,27 @@ def _bf16_is_faster(device: torch.device) -> bool:
     capabilities = torch.cpu.get_capabilities()
     if not (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")):
         return False
-    return product_rate(torch.bfloat16) > _WORTH_IT * product_rate(torch.float32)
+    return _bf16_speedup() > _WORTH_IT
+
+
+def _bf16_speedup() -> float:
+    """How many times as fast bf16 multiplies, however busy the machine is.
+
+    Workers that start beside each other must not choose differently: of one thread's own time, so that
+    waiting for a core doesn't count; pair by pair, so that what slows a core slows both; the middle one of
+    several pairs, so that a disturbed one doesn't count. Processors differ by more than what is left: their
+    bf16 is emulated, or close to twice as fast as fp32, or many times.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        bf16, fp32 = (
+            partial(product_rate, dtype, rows=_PAIR_ROWS, times=1, clock=thread_time)
+            for dtype in (torch.bfloat16, torch.float32)
+        )
+        return median(bf16() / fp32() for _ in range(_PAIRS))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def product_rate(

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from random import Random
 
 import psutil
 import pytest
@@ -27,15 +28,43 @@ def test_bf16_is_taken_where_it_is_faster(
     """On processors that aren't here: all have the instructions, not all are fast at them."""
     rates = {torch.float32: 1e11, torch.bfloat16: speedup * 1e11}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setattr(device, "product_rate", rates.__getitem__)
+    monkeypatch.setattr(device, "product_rate", lambda of, **_: rates[of])
     assert pick_dtype("auto", CPU) is dtype
+
+
+@pytest.mark.usefixtures("measured_anew")
+@pytest.mark.parametrize("speedup", [0.56, 1.9, 8.0])
+@pytest.mark.parametrize("seed", range(20))
+def test_workers_choose_alike_however_busy_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch, speedup: float, seed: int
+) -> None:
+    """Other work slows the core for a while, and now and then one product much more than the next."""
+    random, slowed = Random(seed), 1.0
+
+    def rate(of: torch.dtype, **_: object) -> float:
+        nonlocal slowed
+        slowed = max(0.3, min(1.0, slowed * random.uniform(0.8, 1.25)))
+        disturbed = 0.4 if random.random() < 0.1 else 1.0
+        return 1e11 * (speedup if of is torch.bfloat16 else 1.0) * slowed * disturbed
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(device, "product_rate", rate)
+    assert (pick_dtype("auto", CPU) is torch.bfloat16) == (speedup > 1)
+
+
+@pytest.mark.usefixtures("measured_anew")
+def test_measuring_leaves_torch_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    pick_dtype("auto", CPU)
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.usefixtures("measured_anew")
 def test_one_process_stays_with_what_it_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release that comes in under load must have the features of the one before."""
     first = pick_dtype("auto", CPU)
-    monkeypatch.setattr(device, "product_rate", lambda _: pytest.fail("measured twice"))
+    monkeypatch.setattr(device, "product_rate", lambda *_, **__: pytest.fail("measured twice"))
     assert pick_dtype("auto", CPU) is first
 
 

@@ -17,11 +17,24 @@ def test_each_bench_is_listed_with_what_it_measures(rpbert: Rpbert) -> None:
     assert "pictures  What pictures cost" in run.output
 
 
-@pytest.mark.parametrize("bench", ["pictures"])
-def test_each_bench_tells_its_flags(rpbert: Rpbert, bench: str) -> None:
+@pytest.mark.parametrize(
+    ("bench", "flag"),
+    [
+        ("latency", "--loads"),
+        ("model", "--tried"),
+        ("padding", "--posts"),
+        ("peers", "--only"),
+        ("pictures", "--turns"),
+        ("pipeline", "--stand-in"),
+        ("scale", "--workers"),
+        ("stages", "--turns"),
+    ],
+)
+def test_each_bench_tells_its_flags(rpbert: Rpbert, bench: str, flag: str) -> None:
     run = rpbert("bench", bench, "--help")
     assert run.status == 0
-    assert "--turns" in run.output
+    assert flag in run.output
+    assert "--output" in run.output
 
 
 def test_away_from_a_clone_the_user_is_told_to_make_one(tmp_path: Path) -> None:

@@ -43,6 +43,27 @@ _BENCHES: Final = (
         ),
     ),
     (
+        "bench.latency:latency",
+        (
+            "How long a post takes from Kafka to Kafka, by the load.\n\n"
+            "For example:\n\n    rpbert bench latency --loads 10 --loads 70 --output figures"
+        ),
+    ),
+    (
+        "bench.padding:padding",
+        (
+            "How much of what is computed is padding, by the rule that makes the batches; counted.\n\n"
+            "For example:\n\n    rpbert bench padding --posts 5000 --output figures"
+        ),
+    ),
+    (
+        "bench.peers.compare:peers",
+        (
+            "The worker against a plain loop, Quix Streams and Faust; `make bench-peers` installs them.\n\n"
+            "For example:\n\n    rpbert bench peers --only rpbert --only loop --output figures"
+        ),
+    ),
+    (
         "bench.scale:scale",
         (
             "More workers over the same partitions, with an engine that sleeps.\n\n"

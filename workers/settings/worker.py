@@ -29,6 +29,12 @@ class BatchSettings(Settings):
         4_096, ge=64, description="Padded tokens in a batch: longest post, text and pictures, times posts."
     )
     batch_posts: int = Field(64, ge=1, description="Posts in a batch.")
+    batch_start_tokens: int = Field(
+        100,
+        ge=0,
+        description="What a batch costs beside its tokens, in tokens: the more, the larger batches get and "
+        "the more of them is padding.",
+    )
     batch_wait_ms: float = Field(
         20,
         ge=0,

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from workers.settings import BatchSettings
 
 
@@ -38,10 +41,14 @@ class Wait:
 def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float, *, coming: bool) -> Batch | Wait:
     """Choose the next batch around the post that has waited longest.
 
-    A batch costs its longest post times its posts, for padding is computed too. Around the oldest post the
-    nearest in length are taken, so that little is padding and nobody waits for ever. A batch that can't
-    grow leaves at once, be it full or be nobody known to come; otherwise it leaves when its oldest post has
-    waited `batch_wait_ms`. A post that is larger than the whole budget is a batch alone.
+    A batch costs its longest post times its posts, for padding is computed too, and `batch_start_tokens` for
+    being a batch. Of the posts by length the neighbours of the oldest are taken that make this cost least for
+    a token that is no padding: few that are much longer or shorter than the rest, yet not few for the sake
+    of it. The oldest is always among them, so nobody waits for ever.
+
+    A batch leaves at once where posts for a full one wait, or where nobody is known to come; otherwise it
+    leaves when its oldest post has waited `batch_wait_ms`. A post that is larger than the whole budget is a
+    batch alone.
 
     Args:
         waiting: the posts in the order of their arrival, at least one.
@@ -51,29 +58,25 @@ def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float, *, c
             not waited for: they will find the engine idle, or gather while it works.
     """
     by_length = sorted(range(len(waiting)), key=lambda index: waiting[index].tokens)
-    first = last = by_length.index(0)
-    while last - first + 1 < rule.batch_posts:
-        shorter = first > 0 and _cost(waiting, by_length, first - 1, last) <= rule.batch_tokens
-        longer = last + 1 < len(by_length) and _cost(waiting, by_length, first, last + 1) <= rule.batch_tokens
-        if shorter and longer:
-            here = waiting[0].tokens
-            below = here - waiting[by_length[first - 1]].tokens
-            above = waiting[by_length[last + 1]].tokens - here
-            longer = above < below
-            shorter = not longer
-        if shorter:
-            first -= 1
-        elif longer:
-            last += 1
-        else:
-            break
-    members = tuple(by_length[first : last + 1])
-    full = len(members) == rule.batch_posts or len(members) < len(waiting)
+    lengths = np.array([waiting[index].tokens for index in by_length])
+    full = len(waiting) >= rule.batch_posts or lengths.sum() >= rule.batch_tokens
     left = waiting[0].enqueued + rule.batch_wait_ms / 1_000 - now
-    # A post that fills the budget by itself has nobody to wait for.
-    full = full or waiting[0].tokens >= rule.batch_tokens
-    return Batch(members) if full or left <= 0 or not coming else Wait(left)
+    if not full and left > 0 and coming:
+        return Wait(left)
+    first, behind = _cheapest(lengths, by_length.index(0), rule)
+    return Batch(tuple(by_length[first:behind]))
 
 
-def _cost(waiting: Sequence[Waiting], by_length: Sequence[int], first: int, last: int) -> int:
-    return waiting[by_length[last]].tokens * (last - first + 1)
+def _cheapest(lengths: npt.NDArray[np.int64], oldest: int, rule: BatchSettings) -> tuple[int, int]:
+    """Where the batch begins and ends among sorted lengths, by the cost of a token that is no padding."""
+    firsts = np.arange(max(0, oldest + 1 - rule.batch_posts), oldest + 1)[:, None]
+    behinds = np.arange(oldest + 1, min(len(lengths), oldest + rule.batch_posts) + 1)
+    posts = behinds - firsts
+    costs = lengths[behinds - 1] * posts
+    allowed = (posts <= rule.batch_posts) & ((costs <= rule.batch_tokens) | (posts == 1))
+    sums = np.concatenate(([0], lengths.cumsum()))
+    # A length of 0 is no word piece at all; the engine is never asked for one, the rule may be.
+    tokens = np.maximum(1, sums[behinds] - sums[firsts])
+    costs_of_a_token = np.where(allowed, (costs + rule.batch_start_tokens) / tokens, np.inf)
+    row, column = np.unravel_index(costs_of_a_token.argmin(), costs_of_a_token.shape)
+    return int(firsts[row, 0]), int(behinds[column])

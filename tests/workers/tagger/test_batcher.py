@@ -59,6 +59,23 @@ def test_neighbours_in_length_go_together() -> None:
     assert [waiting[index].tokens for index in members(waiting)] == [20, 21, 19, 22]
 
 
+def test_one_long_post_does_not_make_the_others_long() -> None:
+    """Nine rows of 90 would be computed for nine posts of 10 to 20."""
+    waiting = [Post(tokens) for tokens in (10, 12, 90, 11, 14, 20, 13, 10, 12)]
+    rule = BatchSettings(batch_tokens=4_096, batch_posts=64, batch_wait_ms=0, batch_start_tokens=20)
+    assert sorted(waiting[index].tokens for index in members(waiting, rule)) == [10, 10, 11, 12, 12, 13, 14]
+
+
+def test_a_batch_that_costs_much_to_start_takes_them_all() -> None:
+    waiting = [Post(tokens) for tokens in (10, 12, 90, 11)]
+    rule = BatchSettings(batch_tokens=4_096, batch_posts=64, batch_wait_ms=0, batch_start_tokens=2_000)
+    assert members(waiting, rule) == [0, 1, 2, 3]
+
+
+def test_the_oldest_leaves_though_others_would_be_cheaper() -> None:
+    assert members([Post(90), *[Post(10)] * 7]) == [0]
+
+
 @given(
     tokens=st.lists(st.integers(0, 150), min_size=1, max_size=60),
     budget=st.integers(64, 400),

@@ -1,0 +1,105 @@
+"""When results come to a reader with `read_committed`, by the number of their post."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from threading import Condition, Event, Thread
+from time import monotonic, perf_counter
+from types import TracebackType
+from typing import Final, Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+
+class Arrivals:
+    """Reads a topic in a thread of its own; ids are numbers in decimal.
+
+    Args:
+        bootstrap_servers: the broker.
+        topic: of results, each with an `id`.
+    """
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=50,
+        )
+        partitions = self._consumer.partitions_for_topic(topic) or set()
+        self._consumer.assign([TopicPartition(topic, number) for number in partitions])
+        self._consumer.seek_to_beginning()
+        self._times: dict[int, float] = {}
+        self._counts: Counter[int] = Counter()
+        self._changed: Final = Condition()
+        self._ending: Final = Event()
+        self._thread = Thread(target=self._run, name="arrivals", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._consumer.close()
+
+    @property
+    def distinct(self) -> int:
+        """How many posts have a result."""
+        with self._changed:
+            return len(self._times)
+
+    def await_all(self, count: int, seconds: float) -> dict[int, float]:
+        """Wait for so many posts' results; when each came first, on the clock of `perf_counter`.
+
+        Raises:
+            TimeoutError: fewer have come in time.
+        """
+        if not self.await_some(count, seconds):
+            raise TimeoutError(f"{self.distinct} of {count} posts have a result after {seconds:.0f} s")
+        with self._changed:
+            return dict(self._times)
+
+    def await_some(self, count: int, seconds: float) -> bool:
+        """Whether so many posts have a result in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._times) >= count, timeout=seconds)
+
+    def settle(self, quiet: float, most: float) -> None:
+        """Wait until nothing has come for `quiet` seconds, at most `most` seconds."""
+        until = monotonic() + most
+        with self._changed:
+            while monotonic() < until and self._changed.wait(timeout=quiet):
+                pass
+
+    def doubled(self, numbers: range) -> int:
+        """Results beyond the first of each of these posts."""
+        with self._changed:
+            return sum(self._counts[number] - 1 for number in numbers if self._counts[number])
+
+    def lost(self, numbers: range) -> int:
+        """How many of these posts have no result."""
+        with self._changed:
+            return sum(1 for number in numbers if not self._counts[number])
+
+    def times(self) -> list[float]:
+        """When the first result of each post came, in the order in which they came."""
+        with self._changed:
+            return sorted(self._times.values())
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            polled = self._consumer.poll(timeout_ms=100)
+            now = perf_counter()
+            numbers = [int(json.loads(record.value)["id"]) for each in polled.values() for record in each]
+            if not numbers:
+                continue
+            with self._changed:
+                for number in numbers:
+                    self._times.setdefault(number, now)
+                self._counts.update(numbers)
+                self._changed.notify_all()

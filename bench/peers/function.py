@@ -1,0 +1,81 @@
+"""The function that every peer calls, and what it is told on its command line."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from model.inference import Tagger, TagRequest
+from schemas import Post
+
+SESSION_MS: Final = 6_000
+COMMIT_SECONDS: Final = 0.15
+"""As often as `rpbert worker` commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where a peer reads and writes."""
+
+    servers: str
+    group: str
+    source: str
+    results: str
+    features: Path
+    directory: Path
+
+
+def told() -> Told:
+    """What the command line says."""
+    parser = ArgumentParser()
+    for name in ("servers", "group", "source", "results"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("features", "directory"):
+        parser.add_argument(f"--{name}", required=True, type=Path)
+    return Told(**vars(parser.parse_args()))
+
+
+class TagFunction:
+    """From the bytes of posts to the bytes of their results: the model of `rpbert worker`, `small`.
+
+    It is spared what the worker does about pictures: the features of all of them are at hand, by URL.
+    """
+
+    def __init__(self, features: Path) -> None:
+        """Load the release, warm.
+
+        Args:
+            features: an `.npz` file, `(BLOCKS, channels)` by URL.
+        """
+        self._tagger = Tagger.load("small")
+        self._tagger.warm_up()
+        with np.load(features) as read:
+            self._features = {url: read[url] for url in read.files}
+
+    def __call__(self, values: Sequence[bytes]) -> list[bytes]:
+        """As many out as in; of several at once the network makes one batch, padded to the longest."""
+        posts = [Post.model_validate_json(value) for value in values]
+        taggings = self._tagger.tag(
+            [
+                TagRequest(
+                    self._tagger.prepare(post.text), tuple(self._features[url] for url in post.pictures)
+                )
+                for post in posts
+            ]
+        )
+        return [
+            json.dumps(
+                {
+                    "id": post.id,
+                    "entities": [entity.model_dump(mode="json") for entity in tagging.entities],
+                    "relevance": max(tagging.relevance, default=None),
+                }
+            ).encode()
+            for post, tagging in zip(posts, taggings, strict=True)
+        ]
