@@ -207,9 +207,7 @@ class Cluster(Service):
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {"name": "test", "cluster": {"server": self._server, "insecure-skip-tls-verify": True}}
-            ],
+            "clusters": [{"name": "test", "cluster": server}],
             "users": [{"name": "test", "user": {"token": _TOKEN}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
