@@ -9,7 +9,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/installed ## Start everything here and watch sample posts come out tagged (ARGS=--stay to go on)
 	@$(BIN)/rpbert demo $(ARGS)
@@ -22,6 +22,10 @@ browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Pl
 
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+test-autoscale: $(VENV)/installed ## Let the real KEDA scale real workers under bursts, check every result; needs Go (ARGS='--burst 8000')
+	@$(BIN)/python -m tests.deploy.control_plane.build keda
+	@$(BIN)/python -m tests.autoscale $(ARGS)
 
 bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=model); results in bench/results
 	@for bench in $(or $(ARGS),model pictures padding stages pipeline 'pipeline --stand-in' latency scale); do $(BIN)/rpbert bench $$bench || exit; done
@@ -93,4 +97,4 @@ $(VENV)/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/python -c 'import site; print(*site.getsitepackages())' > "$$(.venv-peers/bin/python -c 'import site; print(site.getsitepackages()[0])')/ours.pth"
 	@touch $@
 
-.PHONY: help demo test browser test-faults bench bench-peers check-deploy check format docs hook lock licences audit clean
+.PHONY: help demo test browser test-faults test-autoscale bench bench-peers check-deploy check format docs hook lock licences audit clean

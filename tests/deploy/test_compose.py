@@ -63,6 +63,17 @@ def test_images_are_those_of_kubernetes(compose: Object) -> None:
     there = {container["image"] for pod in local.pods() for container in pod.containers}
     for name in ("kafka", "redis", "worker", "viewer", "topics"):
         assert compose["services"][name]["image"] in there
+    (gateway,) = manifests("production").pod("pushgateway").containers
+    assert compose["services"]["pushgateway"]["image"] == gateway["image"]
+
+
+def test_what_is_scraped_is_there(compose: Object) -> None:
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "compose.yaml").read_text())["scrape_configs"]
+    jobs = {each["job_name"]: each["static_configs"][0]["targets"] for each in scraped}
+    assert jobs == {"worker": ["worker:9400"], "pushgateway": ["pushgateway:9091"]}
+    assert {target.partition(":")[0] for targets in jobs.values() for target in targets} <= compose[
+        "services"
+    ].keys()
 
 
 def test_nothing_is_open_to_other_machines(compose: Object) -> None:

@@ -11,11 +11,11 @@ import yaml
 
 from tests.deploy.control_plane.build import binaries
 from tests.deploy.control_plane.cluster import Cluster
-from tests.deploy.manifests import OVERLAYS, ROOT, Manifests, Object, manifests
+from tests.deploy.control_plane.furniture import furnish
+from tests.deploy.manifests import OVERLAYS, Manifests, Object, manifests
 
 _WORKERS: Final = 3
 _SELECTOR: Final = "--selector=app.kubernetes.io/component=worker"
-_GPU: Final = "nvidia.com/gpu"
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,7 @@ def cluster() -> Iterator[Cluster]:
     if not binaries().exists():
         pytest.skip("the control plane isn't built: `make check-deploy` does, with Go 1.24 or later")
     with Cluster() as running:
-        for path in sorted((ROOT / "tests" / "deploy" / "crds").glob("*.yaml")):
-            running.apply([each for each in yaml.safe_load_all(path.read_text()) if each])
-        running.kubectl("wait", "crd", "--all", "--for=condition=established", "--timeout=60s")
-        running.apply([_node("cpu", gpus=0), *(_node(f"gpu-{number}", gpus=8) for number in range(2))])
-        running.apply([_volume(f"volume-{number}") for number in range(8)])
+        furnish(running)
         yield running
 
 
@@ -61,33 +57,6 @@ def _moved(thing: Object, namespace: str) -> Object:
     elif "namespace" in metadata:
         metadata["namespace"] = namespace
     return {**thing, "metadata": metadata}
-
-
-def _node(name: str, *, gpus: int) -> Object:
-    room = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "500Gi", "pods": "110"}
-    if gpus:
-        room[_GPU] = str(gpus)
-    taints = [{"key": _GPU, "effect": "NoSchedule"}] if gpus else []
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": {"taints": taints},
-        "status": {"allocatable": room, "capacity": room},
-    }
-
-
-def _volume(name: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "capacity": {"storage": "100Gi"},
-            "hostPath": {"path": f"/nowhere/{name}"},
-        },
-    }
 
 
 def _rolled_out(cluster: Cluster, namespace: str, deployment: str) -> None:

@@ -61,6 +61,7 @@ def test_the_autoscaler_watches_the_workers_group(production: Manifests) -> None
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["fallback"]["replicas"] <= partitions
     # A transactional producer's markers count as lag for ever, one a partition.
     assert int(watched["lagThreshold"]) > partitions
+    assert int(watched["activationLagThreshold"]) == partitions
 
 
 def test_each_process_has_a_user_with_the_rights_that_it_uses(production: Manifests) -> None:

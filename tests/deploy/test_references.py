@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.deploy.manifests import DEPLOY, Manifests, Object, Pod
+from tests.deploy.processes import processes
 from tests.deploy.prometheus_rule import WRITTEN, prometheus_rule
 
 
@@ -134,6 +136,17 @@ def test_the_autoscaler_scales_what_nothing_else_does(production: Manifests) -> 
             assert reference["key"] in production.one("ConfigMap", reference["name"])["data"]
 
 
+def test_the_trainers_metrics_reach_prometheus(production: Manifests) -> None:
+    (trainer,) = (each for each in processes(production) if each.name == "trainer/trainer")
+    gateway = urlsplit(trainer.settings()["settings"].pushgateway)
+    (port,) = production.one("Service", gateway.hostname or "")["spec"]["ports"]
+    assert port["port"] == gateway.port
+    (endpoint,) = production.one("PodMonitor", "pushgateway")["spec"]["podMetricsEndpoints"]
+    assert port["targetPort"] == endpoint["port"]
+    # Rules and dashboards know the trainer by its job.
+    assert endpoint["honorLabels"] is True
+
+
 @pytest.mark.parametrize(
     ("check", "kind", "name", "wrong"),
     [
@@ -157,6 +170,13 @@ def test_the_autoscaler_scales_what_nothing_else_does(production: Manifests) -> 
             "kafka",
             {"secretTargetRef": [{"parameter": "ca", "name": "kafka-ca", "key": "ca.crt"}]},
             id="secret",
+        ),
+        pytest.param(
+            test_the_trainers_metrics_reach_prometheus,
+            "Service",
+            "pushgateway",
+            {"ports": [{"port": 9092, "targetPort": "metrics"}]},
+            id="pushgateway",
         ),
         pytest.param(
             test_the_autoscaler_scales_what_nothing_else_does,

@@ -118,7 +118,7 @@ class Stage:
         for name, worker in self.workers.items():
             if not worker.running:
                 worker.stop()
-                self.ended.append(f"{name}, status {worker.exit_status}: {_last_line(worker.log_path)}")
+                self.ended.append(f"{name}, status {worker.exit_status}: {last_line(worker.log_path)}")
                 worker.launch()
 
     def end(self) -> None:
@@ -180,6 +180,7 @@ def _has_partitions(worker: WorkerProcess) -> None:
         raise _NotYet
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """What a process has logged last."""
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it logged nothing"

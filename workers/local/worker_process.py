@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
@@ -34,6 +34,7 @@ class WorkerProcess:
         log_path: where its log goes.
         name: how messages call it.
         program: what takes the flags; the fault suite runs workers that break in their own ways.
+        environment: variables beside those of ours, such as a pod's.
     """
 
     def __init__(
@@ -43,14 +44,17 @@ class WorkerProcess:
         *,
         name: str = "the worker",
         program: Sequence[str] = RPBERT_WORKER,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.metrics_port = free_ports(1)[0]
         self.log_path = log_path
         self._name = name
         address = ("--metrics-host", LOOPBACK, "--metrics-port", str(self.metrics_port))
         # Its flags say all; settings of the shell around us are for other workers.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("RPBERT_")}
-        self._process = ServerProcess(name, [*program, *flags, *address], log_path, environment=environment)
+        ours = {key: value for key, value in os.environ.items() if not key.startswith("RPBERT_")}
+        self._process = ServerProcess(
+            name, [*program, *flags, *address], log_path, environment={**ours, **(environment or {})}
+        )
 
     @property
     def running(self) -> bool:
@@ -109,9 +113,9 @@ class WorkerProcess:
             text: str = answer.read().decode()
         return text
 
-    def stop(self) -> None:
-        """End it by SIGTERM, as Kubernetes does, and wait until it is gone."""
-        self._process.stop(_STOP_SECONDS)
+    def stop(self, grace_s: float = _STOP_SECONDS) -> None:
+        """End it by SIGTERM, as Kubernetes does, and wait until it is gone; by SIGKILL after `grace_s`."""
+        self._process.stop(grace_s)
 
     def kill(self) -> None:
         """End it by SIGKILL."""

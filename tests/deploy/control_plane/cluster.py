@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.request import Request, urlopen
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.deploy.control_plane.build import binaries
+from tests.deploy.control_plane.certificates import Authority
 from workers.local.ports import LOOPBACK, free_ports
 from workers.local.process import ServerProcess
 from workers.local.service import Service
@@ -25,6 +29,7 @@ _CONTROLLERS: Final = (
     "deployment-controller",
     "disruption-controller",
     "garbage-collector-controller",
+    "horizontal-pod-autoscaler-controller",
     "job-controller",
     "namespace-controller",
     "node-lifecycle-controller",
@@ -33,6 +38,7 @@ _CONTROLLERS: Final = (
     "serviceaccount-controller",
 )
 _GRACE_SECONDS: Final = 5
+_ANSWER_SECONDS: Final = 30
 
 
 class NotYetError(Exception):
@@ -40,19 +46,30 @@ class NotYetError(Exception):
 
 
 class Cluster(Service):
-    """etcd, API server, controller manager, scheduler and kwok, on free loopback ports."""
+    """etcd, API server, controller manager, scheduler and kwok, on free loopback ports.
 
-    def __init__(self) -> None:
+    Args:
+        left_alone: the `app.kubernetes.io/component` whose pods somebody else plays; kwok plays the rest.
+
+    Attributes:
+        authority: signs for servers that the API server speaks to, and knows its clients by.
+    """
+
+    def __init__(self, *, left_alone: str | None = None) -> None:
         self._home = TemporaryDirectory(prefix="rpbert-control-plane-")
         self._processes: list[ServerProcess] = []
+        self._left_alone = left_alone
+        self._server = ""
+        self.authority = Authority()
 
     def start(self) -> None:
         """Starts all and waits until the API server is ready."""
         home = Path(self._home.name)
         client, peer, secure, kwok = free_ports(4)
         store = f"http://{LOOPBACK}:{client}"
-        self._write_files(home, f"https://{LOOPBACK}:{secure}")
-        own = f"--kubeconfig={self._kubeconfig}"
+        self._server = f"https://{LOOPBACK}:{secure}"
+        self._write_files(home)
+        own = f"--kubeconfig={self.kubeconfig}"
         self._launch(
             "etcd",
             f"--data-dir={home}/etcd",
@@ -74,6 +91,13 @@ class Cluster(Service):
             f"--service-account-issuer={store}",
             f"--service-account-key-file={home}/accounts.pem",
             f"--service-account-signing-key-file={home}/accounts.pem",
+            # What it needs to pass requests on to another API server, such as KEDA's for its metrics.
+            f"--requestheader-client-ca-file={home}/proxy/ca.crt",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={home}/proxy/tls.crt",
+            f"--proxy-client-key-file={home}/proxy/tls.key",
         )
         self._wait_until_ready()
         self._launch(
@@ -89,7 +113,7 @@ class Cluster(Service):
             "kwok",
             own,
             "--manage-all-nodes",
-            f"--config={binaries()}/stages.yaml",
+            f"--config={home}/stages.yaml",
             f"--server-address={LOOPBACK}:{kwok}",
         )
 
@@ -133,12 +157,40 @@ class Cluster(Service):
         text = yaml.safe_dump_all(things)
         return self.kubectl("apply", "--server-side", "--validate=strict", "--filename=-", given=text)
 
+    def request(
+        self, path: str, body: Any = None, *, method: str = "GET", kind: str = "application/json"
+    ) -> Any:
+        """What the API server answers, asked without the tenth of a second that kubectl takes.
+
+        Args:
+            path: such as `/api/v1/namespaces/default/pods`.
+            body: sent as JSON.
+            method: HTTP's.
+            kind: media type of the body; the kind of a patch.
+
+        Raises:
+            urllib.error.HTTPError: it refuses.
+        """
+        headers = {"Authorization": f"Bearer {_TOKEN}", "Content-Type": kind}
+        data = None if body is None else json.dumps(body).encode()
+        asked = Request(f"{self._server}{path}", data, headers, method=method)  # noqa: S310 - our own server
+        with urlopen(asked, timeout=_ANSWER_SECONDS, context=self._tls) as answer:  # noqa: S310 - the same
+            return json.load(answer)
+
     def _command(self, *arguments: str) -> list[str]:
-        return [str(binaries() / "kubectl"), f"--kubeconfig={self._kubeconfig}", *arguments]
+        return [str(binaries() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
 
     @property
-    def _kubeconfig(self) -> Path:
+    def kubeconfig(self) -> Path:
+        """How a client reaches it, with every right."""
         return Path(self._home.name) / "kubeconfig"
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # The API server has made its certificate itself.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
 
     def _launch(self, program: str, *options: str) -> None:
         home = Path(self._home.name)
@@ -146,20 +198,33 @@ class Cluster(Service):
         self._processes.append(process)
         process.launch()
 
-    def _write_files(self, home: Path, server: str) -> None:
+    def _write_files(self, home: Path) -> None:
         (home / "tokens.csv").write_text(f'{_TOKEN},admin,admin,"system:masters"\n')
         key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         (home / "accounts.pem").write_bytes(pem)
+        server = {"server": self._server, "insecure-skip-tls-verify": True}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": server, "insecure-skip-tls-verify": True}}],
+            "clusters": [{"name": "test", "cluster": server}],
             "users": [{"name": "test", "user": {"token": _TOKEN}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
         }
-        self._kubeconfig.write_text(yaml.safe_dump(config))
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+        self.authority.issue(home / "proxy", "api-server")
+        stages = list(yaml.safe_load_all((binaries() / "stages.yaml").read_text()))
+        if self._left_alone is not None:
+            others = {
+                "key": '.metadata.labels["app.kubernetes.io/component"]',
+                "operator": "NotIn",
+                "values": [self._left_alone],
+            }
+            for stage in stages:
+                if stage["spec"]["resourceRef"]["kind"] == "Pod":
+                    stage["spec"]["selector"]["matchExpressions"].append(others)
+        (home / "stages.yaml").write_text(yaml.safe_dump_all(stages))
 
     @retry(
         retry=retry_if_exception_type(NotYetError),

@@ -12,13 +12,14 @@ RELEASE = served(Named())
 TOPIC = "posts.raw"
 
 
-def job(partition: int, offset: int, *, finished: bool = False) -> Job:
+def job(partition: int, offset: int, *, finished: bool = False, written: float = 0.0) -> Job:
     made = Job(
         Source(topic=TOPIC, partition=partition, offset=offset),
         key=None,
         value=b"",
         headers=[],
         served=RELEASE,
+        written=written,
     )
     if finished:
         finish(made)
@@ -102,3 +103,16 @@ def test_every_offset_is_committed_once_and_in_order(order: list[int], commits: 
     for partition in range(3):
         offsets = [each.source.offset for each in seen if each.source.partition == partition]
         assert offsets == [number for number in range(20) if number % 3 == partition]
+
+
+def test_the_oldest_is_that_of_every_partition_finished_or_not_until_it_is_committed() -> None:
+    assert Checkpoint().oldest is None
+    first = job(1, 3, finished=True, written=10)
+    checkpoint = filled(job(0, 5, written=30), first, job(1, 4, written=20))
+    assert checkpoint.oldest == 10
+    checkpoint.committed(checkpoint.ready())
+    assert checkpoint.oldest == 20
+    checkpoint.drop([TopicPartition(TOPIC, 1)])
+    assert checkpoint.oldest == 30
+    checkpoint.drop([TopicPartition(TOPIC, 0)])
+    assert checkpoint.oldest is None

@@ -144,8 +144,11 @@ def test_a_bad_release_is_refused_once_and_the_next_good_one_is_taken(
             store.point("stable", ReleaseId("tiny", "2"), by="eve", reason="")
             wait_until(lambda: followed.refused(reason) == 1, "it is refused")
     assert followed.serving.current is served
+    # Whoever is on call sees that what is served is not what the channel points to.
+    wait_until(lambda: followed.sample("release_behind") == 1, "the worker is behind")
     publish("3")
     followed.wait_for("tiny/3")
+    wait_until(lambda: followed.sample("release_behind") == 0, "it has caught up")
     assert followed.refused(reason) == 1
     (said,) = [line for line in logs if line.get("release") == "tiny/2"]
     assert said["fault"] == reason
