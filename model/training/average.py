@@ -14,17 +14,25 @@ from model.training.optimizer import trained_parameters
 
 
 class Average:
-    """Exponential moving average of the weights that are trained."""
+    """Exponential moving average of the weights that are trained.
+
+    The decay rises to what is asked for, as TensorFlow's `ExponentialMovingAverage` has it with
+    `num_updates`: with a fixed one of 0.998, 40 % of what a run of 450 steps gives were the weights that it
+    began with.
+    """
 
     def __init__(self, model: RpBert, decay: float) -> None:
+        """Begin with the weights as they are; `decay` is the most that it keeps of itself in a step, 0-1."""
         self._parameters = trained_parameters(model)
         self._weights = {name: each.detach().clone() for name, each in self._parameters.items()}
-        self._blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self._decay = decay
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the weights as they are now."""
-        self._blend(list(self._weights.values()), list(self._parameters.values()), None)
+    def update(self, step: int) -> None:
+        """Take in the weights as they are after a step, counted from 1."""
+        decay = min(self._decay, step / (step + 9))
+        blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        blend(list(self._weights.values()), list(self._parameters.values()), None)
 
     def state(self) -> Mapping[str, Tensor]:
         """The averaged weights by name; they change with the next update."""

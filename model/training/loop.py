@@ -146,8 +146,8 @@ class Loop:
         self._optimizer.step()
         self._optimizer.zero_grad()
         self._schedule.step()
-        self._average.update()
         self.done += 1
+        self._average.update(self.done)
         self._unread.append((phase, loss.detach(), norm))
 
     def _read(self, log: RunLog) -> None:
