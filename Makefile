@@ -29,6 +29,7 @@ test-autoscale: $(VENV)/installed ## Let the real KEDA scale real workers under 
 
 bench: $(VENV)/installed ## Measure what it costs here, all of it or a part (ARGS=model); results in bench/results
 	@for bench in $(or $(ARGS),model pictures padding stages pipeline 'pipeline --stand-in' latency scale); do $(BIN)/rpbert bench $$bench || exit; done
+	@$(if $(ARGS),,$(MAKE) --no-print-directory bench-peers)
 
 bench-peers: .venv-peers/installed ## Measure the worker against a plain loop, Quix Streams and Faust (ARGS='--only rpbert --only loop')
 	@$(BIN)/rpbert bench peers $(ARGS)

@@ -31,7 +31,7 @@ from workers.local.picture_host import PictureHost
 from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
 
-# Fills the worker's queues and its memory of pictures.
+# Fills the worker's queues and its memory of pictures, at most.
 _WARM_POSTS: Final = 600
 # In a turn: some seven batches with a model, some seconds without one.
 _POSTS: Final = 480
@@ -74,10 +74,13 @@ def pipeline(
         bare = None if stand_in else _Bare(tagger, workload, bodies, count)
         topics = stack.enter_context(flow(kafka, valkey, "small", folder))
         # One turn more than is watched, so that the queue is full to the end.
-        topics.fill(workload, range(_WARM_POSTS + count * (turns + 2)))
+        warm = min(_WARM_POSTS, count)
+        topics.fill(workload, range(warm + count * (turns + 2)))
         progress("the topic is full")
         worker = topics.launch(*_PATIENT, program=program() if stand_in else RPBERT_WORKER).wait_ready()
-        watch([worker], after=_WARM_POSTS // 2, until=_WARM_POSTS)
+        # Held still it would not end by itself, and nobody waits for what it has in hand.
+        stack.callback(worker.kill)
+        watch([worker], after=0, until=warm)
         progress("the worker is warm")
         passing = _Passing(worker, count)
         figures = in_turns([passing] if bare is None else [bare, passing], turns)

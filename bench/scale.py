@@ -108,6 +108,8 @@ def _run(topics: Flow, count: int, seconds: float, posts: int) -> Mapping[Key, f
     topics.fill(Posts(), range(posts * count * 3 // 2))
     passage = watch(running, after=posts * count // 8, until=posts * count * 9 // 8)
     memory = sum(psutil.Process(worker.pid).memory_info().rss for worker in running) / count
+    for worker in running:
+        worker.kill()
     return {
         (_name(count), _RATE): passage.rate,
         (f"{_name(count)}, start until all are ready", "s"): ready,

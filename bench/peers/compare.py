@@ -8,6 +8,7 @@ their features are at hand, while the worker asks Redis.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -151,7 +152,9 @@ class _Run:
                 *("--features", features, "--directory", state),
             ]
         self._log = topics.directory / f"{raw}.log"
-        self._process = ServerProcess(peer.name, command, self._log)
+        # The command line says all; settings of the shell around us are for other workers.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RPBERT_")}
+        self._process = ServerProcess(peer.name, command, self._log, environment=environment)
         self._name, self._topics, self._posts = peer.name, topics, posts
         self._next = 0
 
