@@ -36,6 +36,7 @@ _WARM_POSTS: Final = 600
 # In a turn: some seven batches with a model, some seconds without one.
 _POSTS: Final = 480
 _POSTS_WITHOUT_MODEL: Final = 8_000
+_BATCHES, _QUEUE = 200, 512
 _RATE: Final = "posts/s"
 _THROUGH: Final = "from Kafka to Kafka"
 _BARE: Final = "the bare model"
@@ -73,9 +74,9 @@ def pipeline(
         tagger = Tagger.load("small")
         bare = None if stand_in else _Bare(tagger, workload, bodies, count)
         topics = stack.enter_context(flow(kafka, valkey, "small", folder))
-        # One turn more than is watched, so that the queue is full to the end.
+        # So many that the queue is full to the end: a turn ends with a whole batch.
         warm = min(_WARM_POSTS, count)
-        topics.fill(workload, range(warm + count * (turns + 2)))
+        topics.fill(workload, range(warm + (turns + 1) * (count + count // 4 + _BATCHES) + _QUEUE))
         progress("the topic is full")
         worker = topics.launch(*_PATIENT, program=program() if stand_in else RPBERT_WORKER).wait_ready()
         # Held still it would not end by itself, and nobody waits for what it has in hand.
