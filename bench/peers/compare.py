@@ -110,7 +110,7 @@ def peers(
             figures += [
                 Figure.of((f"{peer.name}: {name}", unit), [value]) for (name, unit), value in found.items()
             ]
-            progress(f"{peer.name}: {found['backlog', _RATE]:.1f} posts/s; {perf_counter() - began:.0f} s")
+            progress(f"{perf_counter() - began:.0f} s")
     Figures(
         bench="peers",
         release="small",
@@ -163,10 +163,13 @@ class _Run:
         with Arrivals(self._topics.bootstrap_servers, self._topics.topics[1]) as arrivals:
             self._process.launch()
             try:
-                self._backlog(arrivals, _WARM_POSTS)
+                warm = self._backlog(arrivals, min(_WARM_POSTS, posts))
+                progress(f"{self._name}: warm after {warm:.0f} s")
                 rate = posts / self._backlog(arrivals, posts)
                 p50, p99 = self._loop(arrivals, round(loop_seconds * _LOOP_RATE))
+                progress(f"{self._name}: {rate:.1f} posts/s, p99 {p99:.0f} ms at {_LOOP_RATE:.0f} posts/s")
                 lost, doubled, back = self._kill(arrivals, killed_posts)
+                progress(f"{self._name}: kill -9, {lost} lost, {doubled} doubled, back in {back:.0f} s")
             finally:
                 self._process.kill()
         return {
