@@ -205,6 +205,7 @@ def told(worker: WorkerProcess, name: str, **labels: str) -> float:
 
     Raises:
         LocalServiceError: the worker has ended.
+        KeyError: it has no such metric.
     """
     if not worker.running:
         raise LocalServiceError(f"a worker has ended; its log's last lines:\n{_last_lines(worker.log_path)}")
@@ -213,6 +214,11 @@ def told(worker: WorkerProcess, name: str, **labels: str) -> float:
 
 def _value(page: str, name: str, **labels: str) -> float:
     """By hand: Prometheus' own parser takes ten milliseconds of the processors that are measured."""
+    if not any(
+        line.startswith("# TYPE") and f"rpbert_{name}".startswith(line.split()[2])
+        for line in page.splitlines()
+    ):
+        raise KeyError(f"no metric of a worker is called rpbert_{name}")
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
     return sum(
         float(line.rpartition(" ")[2])

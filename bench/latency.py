@@ -119,7 +119,9 @@ class _Batches:
 
     @classmethod
     def of(cls, worker: WorkerProcess) -> _Batches:
-        seconds = sum(told(worker, "stage_seconds_sum", stage=stage) for stage in ("describe", "tag"))
+        seconds = sum(
+            told(worker, "stage_duration_seconds_sum", stage=stage) for stage in ("describe", "tag")
+        )
         return cls(seconds, told(worker, "batch_posts_count"), told(worker, "batch_posts_sum"))
 
     def less(self, before: _Batches) -> _Batches:

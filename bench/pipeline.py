@@ -122,7 +122,7 @@ class _Passing:
     def _so_far(self) -> dict[str, float]:
         return {
             "cpu": sum(self._process.cpu_times()[:2]),
-            "waited": told(self._worker, "stage_seconds_sum", stage="batching"),
+            "waited": told(self._worker, "stage_duration_seconds_sum", stage="batching"),
             "posts": told(self._worker, "batch_posts_sum"),
             "batches": told(self._worker, "batch_posts_count"),
         }

@@ -57,9 +57,12 @@ def test_a_metric_is_summed_over_all_labels_but_those_named() -> None:
             return generate_latest(metrics.registry).decode()
 
     worker = cast(WorkerProcess, Told())
-    assert told(worker, "stage_seconds_sum", stage="tag") == 3.5
-    assert told(worker, "stage_seconds_sum") == 7.5
-    assert told(worker, "stage_seconds_count", stage="describe") == 1
+    assert told(worker, "stage_duration_seconds_sum", stage="tag") == 3.5
+    assert told(worker, "stage_duration_seconds_sum") == 7.5
+    assert told(worker, "stage_duration_seconds_count", stage="describe") == 1
+    assert told(worker, "posts_dead_lettered_total") == 0
+    with pytest.raises(KeyError, match="rpbert_stage_seconds_sum"):
+        told(worker, "stage_seconds_sum")
 
 
 def test_lost_and_doubled_are_counted_and_what_was_aborted_is_not_seen(
