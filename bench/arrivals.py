@@ -69,12 +69,13 @@ class Arrivals:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._times) >= count, timeout=seconds)
 
-    def settle(self, quiet: float, most: float) -> None:
-        """Wait until nothing has come for `quiet` seconds, at most `most` seconds."""
+    def settle(self, quiet: float, most: float, *, count: int | None = None) -> None:
+        """Wait until nothing has come for `quiet` seconds, at most `most`, or until `count` posts are there."""
         until = monotonic() + most
         with self._changed:
-            while monotonic() < until and self._changed.wait(timeout=quiet):
-                pass
+            while monotonic() < until and (count is None or len(self._times) < count):
+                if not self._changed.wait(timeout=quiet):
+                    return
 
     def doubled(self, numbers: range) -> int:
         """Results beyond the first of each of these posts."""
@@ -85,11 +86,6 @@ class Arrivals:
         """How many of these posts have no result."""
         with self._changed:
             return sum(1 for number in numbers if not self._counts[number])
-
-    def times(self) -> list[float]:
-        """When the first result of each post came, in the order in which they came."""
-        with self._changed:
-            return sorted(self._times.values())
 
     def _run(self) -> None:
         while not self._ending.is_set():

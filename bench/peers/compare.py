@@ -41,6 +41,9 @@ _WARM_POSTS: Final = 60
 _LOOP_RATE: Final = 10.0
 _PATIENCE_SECONDS: Final = 120.0
 _QUIET_SECONDS: Final = 3.0
+_LOST_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 1.0
+_SHOWN_LINES: Final = 8
 _RATE: Final = "posts/s"
 # The shortest session that a broker allows by default, for all; and what has to be shorter with it.
 _SHORT: Final = ("--session-timeout-ms", "6000", "--drain-timeout", "4", "--transaction-timeout-ms", "6000")
@@ -212,15 +215,27 @@ class _Run:
         arrivals.settle(0.5, 2)
         before = arrivals.distinct
         self._process.launch()
-        arrivals.await_some(before + 1, _PATIENCE_SECONDS)
+        self._await(arrivals, before + 1)
         back = perf_counter() - killed
-        arrivals.await_some(numbers.stop, _PATIENCE_SECONDS)
+        # What is lost never comes: then it is a long quiet that ends this. Doubles may be behind the last.
+        arrivals.settle(_LOST_SECONDS, _PATIENCE_SECONDS, count=numbers.stop)
         arrivals.settle(_QUIET_SECONDS, _PATIENCE_SECONDS)
         return arrivals.lost(range(numbers.stop)), arrivals.doubled(range(numbers.stop)), back
 
     def _await(self, arrivals: Arrivals, count: int) -> dict[int, float]:
-        try:
-            return arrivals.await_all(count, _PATIENCE_SECONDS)
-        except TimeoutError as late:
-            shown = "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
-            raise SystemExit(f"{self._name}: {late}; its log ends with\n{shown}") from late
+        """Wait for so many results, as long as the process lives.
+
+        Raises:
+            SystemExit: it has ended, or takes too long; the message holds the end of its log.
+        """
+        until = perf_counter() + _PATIENCE_SECONDS
+        while not arrivals.await_some(count, _LOOK_SECONDS):
+            late = perf_counter() > until
+            if late or not self._process.running:
+                lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LINES:]
+                how = f"took more than {_PATIENCE_SECONDS:.0f} s" if late else "has ended"
+                raise SystemExit(
+                    f"{self._name} {how}: {arrivals.distinct} of {count} posts have a result; its log ends "
+                    "with\n" + "\n".join(lines)
+                )
+        return arrivals.await_all(count, _PATIENCE_SECONDS)

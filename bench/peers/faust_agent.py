@@ -52,7 +52,7 @@ def main() -> None:
             await asyncio.gather(*sent)
 
     app.agent(source)(work)
-    sys.argv[1:] = ["worker", "--loglevel", "warning"]
+    sys.argv[1:] = ["worker", "--loglevel", "warn"]
     # Its command line looks for a project in the working directory otherwise.
     os.environ["F_DATADIR"] = str(place.directory)
     app.main()
