@@ -70,7 +70,7 @@ class Arrivals:
             return self._changed.wait_for(lambda: len(self._times) >= count, timeout=seconds)
 
     def settle(self, quiet: float, most: float, *, count: int | None = None) -> None:
-        """Wait until nothing has come for `quiet` seconds, at most `most`, or until `count` posts are there."""
+        """Wait until nothing has come for `quiet` seconds or `count` posts are there, at most `most`."""
         until = monotonic() + most
         with self._changed:
             while monotonic() < until and (count is None or len(self._times) < count):
