@@ -24,7 +24,8 @@ def bars(figures: Figures, unit: str, path: Path) -> None:
     ]
     drawn = axes.barh([figure.name for figure in shown], medians, xerr=spread, color="#4477aa", capsize=2)
     axes.bar_label(drawn, [f"{median:,.3g}" for median in medians], padding=4)
-    axes.set_xlabel(f"{unit}, median and range; {figures.machine}")
+    # Below the whole figure: long names leave the axis little width.
+    canvas.supxlabel(f"{unit}, median and range; {figures.machine}", fontsize="medium")
     axes.margins(x=0.12)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
