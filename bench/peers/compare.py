@@ -108,7 +108,7 @@ def peers(
         np.savez(folder / "features.npz", **dict(zip(workload.urls, features, strict=True)))
         for peer in chosen:
             with flow(kafka, valkey, "small", folder) as topics:
-                run = _Run(peer, topics, workload, foreign if peer.foreign else sys.executable)
+                run = Run(peer, topics, workload, foreign if peer.foreign else sys.executable)
                 found = run.measure(posts, loop_seconds, killed_posts)
             figures += [
                 Figure.of((f"{peer.name}: {name}", unit), [value]) for (name, unit), value in found.items()
@@ -124,7 +124,7 @@ def peers(
     ).write(output, plot=lambda written, path: bars(written, _RATE, path))
 
 
-class _Run:
+class Run:
     """One peer on its topics."""
 
     def __init__(self, peer: Peer, topics: Flow, posts: Posts, python: str) -> None:

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.peers import environment
+from bench.flow import flow
+from bench.peers import compare, environment
 from bench.peers.environment import peers_python
 from bench.peers.function import TagFunction
 from bench.posts import Posts
 from bench.workload import some_pixels
 from model.inference import Tagger, TagRequest
 from schemas import TaggedPost
+from workers.local.kafka import KafkaCluster
+from workers.local.valkey import ValkeyServer
 
 
 def test_peers_call_the_model_that_the_worker_serves(tmp_path: Path) -> None:
@@ -30,6 +34,38 @@ def test_peers_call_the_model_that_the_worker_serves(tmp_path: Path) -> None:
         assert found == [(each.type, each.start, each.end) for each in tagging.entities]
         assert told["relevance"] == pytest.approx(max(tagging.relevance), abs=1e-5)
         assert told.keys() < TaggedPost.model_fields.keys()
+
+
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_what_a_kill_makes_lost_or_doubled_is_found(
+    end: str, kafka: KafkaCluster, valkey: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "_LOST_SECONDS", 2.0)
+    monkeypatch.setattr(compare, "_QUIET_SECONDS", 0.5)
+    peer = compare.Peer("copying", ("tests.bench.copying_peer", end))
+    with flow(kafka, valkey, "small", tmp_path) as topics:
+        run = compare.Run(peer, topics, Posts(), sys.executable)
+        found = run.measure(posts=20, loop_seconds=0.5, killed_posts=2_000)
+    lost, doubled = found["lost after kill -9", "posts"], found["doubled after kill -9", "posts"]
+    if end == "first":
+        # What it was at when it was killed may or may not have been written.
+        assert lost == 0
+        assert doubled >= 20 + 20 + 5
+    else:
+        assert lost > 0
+        assert doubled == 0
+    assert found["backlog", "posts/s"] > 0
+    assert 0 < found["open loop, p50", "ms"] <= found["open loop, p99", "ms"]
+
+
+def test_a_peer_that_ends_is_told_with_its_last_words(
+    kafka: KafkaCluster, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    peer = compare.Peer("broken", ("tests.bench.no_such_peer",))
+    with flow(kafka, valkey, "small", tmp_path) as topics:
+        run = compare.Run(peer, topics, Posts(), sys.executable)
+        with pytest.raises(SystemExit, match=r"broken has ended: 0 of 5 posts [^$]*No module named"):
+            run.measure(posts=5, loop_seconds=0.5, killed_posts=5)
 
 
 def test_without_their_libraries_one_is_told_what_to_do(
