@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import faust
 
-from bench.peers.function import COMMIT_SECONDS, SESSION_MS, TagFunction, told
+from bench.peers.function import TagFunction
+from bench.peers.place import COMMIT_SECONDS, SESSION_MS, told
 
 _AT_ONCE: Final = 32
 _WITHIN_SECONDS: Final = 0.02

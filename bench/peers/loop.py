@@ -11,7 +11,8 @@ from time import monotonic
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from bench.peers.function import COMMIT_SECONDS, SESSION_MS, TagFunction, told
+from bench.peers.function import TagFunction
+from bench.peers.place import COMMIT_SECONDS, SESSION_MS, told
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from quixstreams import Application
 
-from bench.peers.function import COMMIT_SECONDS, SESSION_MS, TagFunction, told
+from bench.peers.function import TagFunction
+from bench.peers.place import COMMIT_SECONDS, SESSION_MS, told
 
 
 def main() -> None:

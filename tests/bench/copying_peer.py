@@ -11,7 +11,7 @@ import sys
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from bench.peers.function import told
+from bench.peers.place import told
 
 
 def main() -> None:
