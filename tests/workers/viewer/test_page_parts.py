@@ -67,9 +67,9 @@ def test_a_link_shows_its_post_alone(page: Page, viewer: ViewerServer, stand: St
     page.goto(viewer.url)
     card(page, "linked to").get_by_role("link", name="link").click()
     expect(card(page, "linked to")).to_be_visible()
-    stand.publish(tagged("came meanwhile"))
-    expect(page.locator("#top")).to_be_attached()
-    expect(page.locator("#types-chart")).to_have_attribute("aria-label", re.compile("PER"))
+    stand.publish(tagged("came meanwhile: Zoe", [("PER", "Zoe", 0.9)]))
+    # It has arrived.
+    expect(page.locator("#top")).to_contain_text("Zoe")
     expect(page.locator("article.post")).to_have_count(1)
     page.get_by_role("link", name="All posts").click()
     expect(card(page, "came meanwhile")).to_be_visible()
