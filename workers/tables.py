@@ -36,13 +36,14 @@ def print_table(
         # Not by rich, which makes spaces of tabs.
         sys.stdout.writelines("\t".join(line) + "\n" for line in lines)
     elif _least_cells(columns, cells) <= console.width:
-        table = Table(*columns, box=None, pad_edge=False)
+        table = Table(*(column.copy() for column in columns), box=None, pad_edge=False)
         for row in cells:
             table.add_row(*row)
         console.print(table)
     else:
         for row in cells:
-            console.print(_block(columns, row), end="\n\n")
+            console.print(_block(columns, row))
+            console.print()
 
 
 def print_lines(console: Console, *lines: Text) -> None:

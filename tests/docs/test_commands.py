@@ -136,7 +136,7 @@ def test_a_bench_that_is_not_run_has_flags_that_there_are() -> None:
         "pip install '.[lokal]'",
         "kubectl apply --server-side -k deploy/kubernetes/overlays/nowhere",
         "docker build --file deploy/docker/Dockerfile --target worker-gpu .",
-        "torchrun --nproc-per-nod 2 --no-python rpbert train",
+        "torchrun --nproc-of-node 2 --no-python rpbert train",
         "for each in *.deb; dpkg-deb -x $each art; done",
     ],
 )

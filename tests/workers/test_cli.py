@@ -103,30 +103,6 @@ def test_every_command_s_misuse_is_status_2_and_one_sentence(
     assert run.output == ""
 
 
-def test_a_shell_is_told_how_to_complete(rpbert: Rpbert) -> None:
-    script = rpbert("completion", "fish").output
-    for words in COMMANDS:
-        assert words[-1] in script
-    assert "bootstrap-servers" in script
-
-
-def test_bash_completes_commands_and_flags(rpbert: Rpbert, tmp_path: Path) -> None:
-    script = tmp_path / "rpbert.bash"
-    script.write_text(rpbert("completion", "bash").output, encoding="utf-8")
-
-    def completed(*words: str) -> list[str]:
-        asked = (
-            f"source {script}; COMP_WORDS=(rpbert {' '.join(words)}); COMP_CWORD={len(words)}; _rpbert; "
-            'printf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        run = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)  # noqa: S607
-        return run.stdout.split()
-
-    assert "doctor" in completed("doc")
-    assert "rollback" in completed("releases", "ro")
-    assert "--bootstrap-servers" in completed("tail", "--boot")
-
-
 def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", rpbert("--version").output.strip())
 

@@ -23,7 +23,7 @@ def debian_program(package: str, program: str, progress: Progress = silent) -> P
 
     Args:
         package: the Debian package.
-        program: the program's name, on PATH or in the package's `/usr/bin`.
+        program: the program's name, on PATH or in the package's `/usr/bin` or `/bin`.
         progress: told what is downloaded.
 
     Raises:
@@ -32,10 +32,10 @@ def debian_program(package: str, program: str, progress: Progress = silent) -> P
     if installed := shutil.which(program):
         return Path(installed)
     kept = _kept(package, progress)
-    found = kept / "usr" / "bin" / program
-    if not found.is_file():
-        raise LocalServiceError(f"The Debian package {package} brings no {program}: delete {kept}, try again")
-    return found
+    for found in (kept / "usr" / "bin" / program, kept / "bin" / program):
+        if found.is_file():
+            return found
+    raise LocalServiceError(f"The Debian package {package} brings no {program}: delete {kept}, try again")
 
 
 def debian_libraries(package: str, progress: Progress = silent) -> list[Path]:

@@ -42,7 +42,7 @@ def test_one_of_debian_s_package_is_unpacked_once(bare_machine: Path) -> None:
 
 def test_the_libraries_that_a_package_needs_are_unpacked_too(bare_machine: Path) -> None:
     says = 'echo "Inst librdkafka1 (2.0.2-1 Debian [amd64])"; echo "Inst kcat (1.7.1-2 Debian [amd64])"'
-    program(bare_machine, "apt-get", f'[ "$1" = install ] && {says} || : > package.deb')
+    program(bare_machine, "apt-get", f'if [ "$1" = install ]; then {says}; else : > package.deb; fi')
     program(bare_machine, "dpkg-deb", "/bin/mkdir -p $3/usr/lib/cpu && : > $3/usr/lib/cpu/librdkafka.so.1")
     (folder,) = debian_libraries("kcat")
     assert (folder / "librdkafka.so.1").is_file()
