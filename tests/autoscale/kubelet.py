@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Final
 from urllib.error import HTTPError
 
@@ -28,7 +29,20 @@ class _Running:
     pod: Object
     worker: WorkerProcess
     ready: bool = False
+    ever_ready: bool = False
     ending: bool = False
+    next_probe: float = 0.0
+    failed_probes: int = 0
+
+    def probe(self) -> bool:
+        """Whether it is ready by its probe; until it is, it is asked at each look."""
+        (container,) = self.pod["spec"]["containers"]
+        probe = container["readinessProbe"]
+        if self.ready and monotonic() < self.next_probe:
+            return True
+        self.next_probe = monotonic() + probe["periodSeconds"]
+        self.failed_probes = 0 if self.worker.ready else self.failed_probes + 1
+        return self.failed_probes < (probe["failureThreshold"] if self.ready else 1)
 
 
 @dataclass
@@ -102,11 +116,12 @@ class Kubelet:
                     self._remove(pod)
                 elif "nodeName" in pod["spec"]:
                     self._begin(name, pod)
-            elif deleted and not running.ending:
-                running.pod = pod
-                self._submit_end(name, running)
             elif not running.ending:
-                self._tell(name, running)
+                running.pod = pod
+                if deleted:
+                    self._submit_end(name, running)
+                else:
+                    self._tell(name, running)
 
     def _begin(self, name: str, pod: Object) -> None:
         (container,) = pod["spec"]["containers"]
@@ -123,10 +138,11 @@ class Kubelet:
             running.worker.stop()
             self.ended.append(f"{name}, status {running.worker.exit_status}: {self._last_words(name)}")
             running.worker.launch()
-        ready = running.worker.ready
-        if ready != running.ready:
-            running.ready = ready
-            self._patch_status(running.pod, ready=ready)
+        running.ready = running.probe()
+        running.ever_ready |= running.ready
+        # Others tell of it too: the controller of nodes, of pods whose node was silent.
+        if running.ready != _told_ready(running.pod):
+            self._patch_status(running.pod, ready=running.ready)
 
     def _submit_end(self, name: str, running: _Running) -> None:
         running.ending = True
@@ -138,7 +154,8 @@ class Kubelet:
     def _end(self, name: str, running: _Running) -> None:
         grace = running.pod["metadata"].get("deletionGracePeriodSeconds")
         running.worker.stop(grace or running.pod["spec"]["terminationGracePeriodSeconds"])
-        if running.worker.exit_status != 0:
+        # Told to end while Python still begins, it ends by the signal: it has nothing to finish.
+        if running.worker.exit_status != 0 and running.ever_ready:
             self.failed.append(f"{name}, status {running.worker.exit_status}: {self._last_words(name)}")
         if "deletionTimestamp" in running.pod["metadata"]:
             self._remove(running.pod)
@@ -221,6 +238,11 @@ def evict(cluster: Cluster, namespace: str, pod: str) -> bool:
             raise
         return False
     return True
+
+
+def _told_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _field(pod: Object, path: str) -> str:

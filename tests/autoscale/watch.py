@@ -10,13 +10,17 @@ from typing import Final
 from urllib.error import HTTPError
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
 from pydantic import BaseModel, Field
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.deploy.control_plane.cluster import Cluster
 
 DEPLOYMENT: Final = "worker"
 _HPA: Final = f"keda-hpa-{DEPLOYMENT}"
 _EVERY_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 60.0
 
 
 class Sample(BaseModel):
@@ -115,7 +119,7 @@ class Watch:
             self._looked.set()
 
     def _sample(self, admin: KafkaAdminClient, consumer: KafkaConsumer) -> Sample:
-        committed = admin.list_group_offsets({self._group: self._places})[self._group]
+        committed = self._committed(admin)
         ends = consumer.end_offsets(self._places)
         status = self._cluster.request(f"{self._apps}/deployments/{DEPLOYMENT}")["status"]
         return Sample(
@@ -129,6 +133,19 @@ class Watch:
             ready=status.get("readyReplicas", 0),
             outcomes=self._outcomes(),
         )
+
+    # Before the group's first member no broker may hold its offsets yet.
+    @retry(
+        retry=retry_if_exception_type(KafkaError),
+        stop=stop_after_delay(_PATIENCE_SECONDS),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    def _committed(self, admin: KafkaAdminClient) -> dict[TopicPartition, OffsetAndMetadata]:
+        found: dict[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets(
+            {self._group: self._places}
+        )[self._group]
+        return found
 
     def _wanted(self) -> int:
         path = f"/apis/autoscaling/v2/namespaces/{self._namespace}/horizontalpodautoscalers/{_HPA}"

@@ -76,6 +76,7 @@ def test_each_process_has_a_user_with_the_rights_that_it_uses(production: Manife
     assert users["rpbert-worker"] == {
         ("topic", topics.input_topic, False, "Read"),
         ("topic", topics.input_topic, False, "Describe"),
+        ("topic", topics.input_topic, False, "DescribeConfigs"),
         ("topic", topics.output_topic, False, "Write"),
         ("topic", topics.output_topic, False, "Describe"),
         ("topic", topics.output_topic, False, "DescribeConfigs"),
