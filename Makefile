@@ -23,7 +23,7 @@ browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Pl
 test-faults: $(VENV)/installed ## Kill workers, brokers and Redis under 200,000 posts, check every result (ARGS='--seed 7')
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-test-autoscale: $(VENV)/installed ## Let the real KEDA scale real workers under bursts, check every result; needs Go (ARGS='--burst 8000')
+test-autoscale: $(VENV)/installed ## Let the real KEDA scale real workers under bursts, check every result; needs Go (ARGS='--most 3 --burst 12000')
 	@$(BIN)/python -m tests.deploy.control_plane.build keda
 	@$(BIN)/python -m tests.autoscale $(ARGS)
 

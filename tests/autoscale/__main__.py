@@ -1,4 +1,4 @@
-"""Autoscaling proven in full: `make test-autoscale`, or `python -m tests.autoscale --burst 4000`."""
+"""Autoscaling proven in full: `make test-autoscale`, or `python -m tests.autoscale --most 3 --burst 12000`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Record(BaseModel):
 @app.default
 def main(
     *,
-    burst: int = 16_000,
+    burst: int = 24_000,
     most: int = 4,
     logs: Path | None = None,
     results: Path = RESULTS,

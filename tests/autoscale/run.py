@@ -42,9 +42,9 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    burst: int = Field(16_000, ge=1_000, description="Posts of each of the two waves.")
+    burst: int = Field(24_000, ge=1_000, description="Posts of each of the two waves.")
     picture_seconds: float = Field(
-        0.4,
+        0.8,
         gt=0,
         description="Seconds that the host of the pictures takes for each. One post in four has one and a "
         "worker fetches eight at a time from a host: so many seconds make 32 posts a worker.",
