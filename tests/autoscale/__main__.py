@@ -1,4 +1,4 @@
-"""Autoscaling proven in full: `make test-autoscale`, or `python -m tests.autoscale --most 3 --burst 12000`."""
+"""Autoscaling proven whole: `make test-autoscale`, or `python -m tests.autoscale --most 3 --burst 12000`."""
 
 from __future__ import annotations
 

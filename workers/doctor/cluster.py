@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -58,15 +58,14 @@ class Cluster:
     hidden: frozenset[str]
 
     @classmethod
-    def read(cls, client: KafkaAdminClient, settings: KafkaSettings) -> Self:
-        """Ask the brokers; changes nothing.
+    def read(cls, client: KafkaAdminClient, topics: Collection[str]) -> Self:
+        """Ask the brokers about themselves and these topics; changes nothing.
 
         Raises:
             kafka.errors.KafkaError: a broker doesn't answer.
         """
         nodes = [node for node in client.describe_cluster()["brokers"] if not node.get("is_fenced")]
-        named = every_topic(settings)
-        described = {topic["name"]: topic for topic in client.describe_topics(list(named))}
+        described = {topic["name"]: topic for topic in client.describe_topics(list(topics))}
         return cls(
             config=_broker_config(client, str(nodes[0]["broker_id"])),
             topics={
@@ -116,16 +115,19 @@ class Group:
         )
 
 
+def needed_topics(settings: KafkaSettings) -> tuple[str, ...]:
+    """The topics that a worker can't be without, in the order of a post's way."""
+    return (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
+
+
+def worker_topics(settings: KafkaSettings) -> tuple[str, ...]:
+    """The topics that a worker reads or writes."""
+    return (*needed_topics(settings), settings.release_topic)
+
+
 def every_topic(settings: KafkaSettings) -> tuple[str, ...]:
-    """The topics of the settings, in the order of a post's way."""
-    return (
-        settings.input_topic,
-        settings.output_topic,
-        settings.dead_letter_topic,
-        settings.replay_topic,
-        settings.release_topic,
-        settings.annotation_topic,
-    )
+    """The topics of the settings."""
+    return (*worker_topics(settings), settings.replay_topic, settings.annotation_topic)
 
 
 def _describe_group(client: KafkaAdminClient, group_id: str) -> dict[str, Any]:

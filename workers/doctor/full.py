@@ -9,6 +9,7 @@ from typing import Final
 
 from workers import kafka_clients
 from workers.doctor.access import transactions
+from workers.doctor.cluster import every_topic
 from workers.doctor.finding import Check, Finding, fail, ok
 from workers.doctor.quick import attempted, kafka
 from workers.doctor.redis import redis
@@ -28,7 +29,7 @@ def examine(settings: WorkerSettings, picture_url: str | None) -> Iterator[Findi
     else:
         with closing(client):
             yield ok(Check.BROKERS, f"Kafka answers at {settings.kafka.bootstrap_servers}")
-            yield from kafka(client, settings)
+            yield from kafka(client, settings, every_topic(settings.kafka))
         yield from attempted(Check.TRANSACTIONS, lambda: transactions(settings))
     yield from redis(settings.pictures, seconds=_REDIS_SECONDS)
     # What was found so far need not wait for torch.

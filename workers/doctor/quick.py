@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from kafka import KafkaAdminClient
@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from workers import kafka_clients
 from workers.doctor.access import membership, rights, time_outs
-from workers.doctor.cluster import Cluster, Group
+from workers.doctor.cluster import Cluster, Group, worker_topics
 from workers.doctor.finding import Check, Finding, Verdict, warn
 from workers.doctor.redis import redis
 from workers.doctor.topics import copies, kept, sizes, there
@@ -35,7 +35,10 @@ def require_what_a_worker_needs(client: KafkaAdminClient, settings: WorkerSettin
     stopping: list[str] = []
     amiss: list[str] = []
     with kafka_clients.told_by_us():
-        findings = [*kafka(client, settings), *redis(settings.pictures, seconds=_REDIS_SECONDS)]
+        findings = [
+            *kafka(client, settings, worker_topics(settings.kafka)),
+            *redis(settings.pictures, seconds=_REDIS_SECONDS),
+        ]
     for finding in findings:
         stops = finding.verdict is Verdict.FAIL and finding.check in _STOPS
         if finding.verdict is not Verdict.OK:
@@ -45,10 +48,10 @@ def require_what_a_worker_needs(client: KafkaAdminClient, settings: WorkerSettin
     return amiss
 
 
-def kafka(client: KafkaAdminClient, settings: WorkerSettings) -> Iterator[Finding]:
-    """How it stands with topics, rights and group; only asks."""
+def kafka(client: KafkaAdminClient, settings: WorkerSettings, topics: Collection[str]) -> Iterator[Finding]:
+    """How it stands with these topics, with rights and group; only asks."""
     try:
-        cluster = Cluster.read(client, settings.kafka)
+        cluster = Cluster.read(client, topics)
     except KafkaError as error:
         yield unseen(Check.TOPICS, error)
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.post import MAX_IMAGES, MAX_URL_CHARACTERS
-from workers.doctor.cluster import Cluster, Topic, every_topic
+from workers.doctor.cluster import Cluster, Topic, every_topic, needed_topics
 from workers.doctor.finding import Check, Finding, fail, ok, warn
 from workers.kafka_clients import MAX_REQUEST_BYTES
 from workers.settings import KafkaSettings
@@ -23,10 +23,9 @@ _REASON_BYTES: Final = 16_384
 
 
 def there(cluster: Cluster, settings: KafkaSettings) -> Iterator[Finding]:
-    """Whether the topics are there; a worker needs the first three."""
-    needed = every_topic(settings)[:3]
+    """Whether the topics that the cluster was asked for are there."""
     for name in every_topic(settings):
-        found = fail if name in needed else warn
+        found = fail if name in needed_topics(settings) else warn
         if name in cluster.missing:
             yield found(Check.TOPICS, f"the topic {name} is not there", _CREATE)
         elif name in cluster.hidden:

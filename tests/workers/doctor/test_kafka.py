@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kafka.admin import ACLOperation, ACLResourcePatternType, ResourceType
 from tests.command_line import Rpbert
 from tests.workers.doctor.conftest import Doctor
 from workers import kafka_clients
+from workers.doctor.quick import require_what_a_worker_needs
 from workers.local.kafka import KafkaCluster
 from workers.settings import KafkaSettings, WorkerSettings
 
@@ -40,6 +42,21 @@ def test_a_topic_that_is_not_there(doctor: Doctor) -> None:
     assert seen.of("topics", "fail") == [
         "the topic nowhere is not there -> make it by `rpbert topics create`, or name another"
     ]
+
+
+def test_a_worker_is_asked_for_no_topic_that_it_neither_reads_nor_writes(
+    kafka: KafkaCluster, topics: list[str]
+) -> None:
+    named = dict(zip(("input_topic", "output_topic", "dead_letter_topic"), topics, strict=True))
+    elsewhere = {"annotation_topic": "nowhere.annotations", "release_topic": "nowhere.releases"}
+    settings = KafkaSettings.model_validate(
+        {"bootstrap_servers": kafka.bootstrap_servers, **named, **elsewhere}
+    )
+    with closing(kafka_clients.admin(settings)) as client:
+        amiss = "\n".join(require_what_a_worker_needs(client, WorkerSettings(kafka=settings)))
+    assert "nowhere.releases is not there" in amiss
+    assert "nowhere.annotations" not in amiss
+    assert settings.replay_topic not in amiss
 
 
 def test_partitions_that_hold_workers_back(doctor: Doctor, make_topics: MakeTopics) -> None:
