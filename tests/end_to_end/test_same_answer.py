@@ -17,7 +17,9 @@ def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, re
         pipeline.release = release
     urls = [picture_host.add(name, picture_bytes(name)) for name in picture_names()]
     # A wait that outlasts a slow machine: what a worker has read together is tagged together.
-    flags = ("--batch-wait-ms", "6000", "--batch-posts", "32", "--batch-tokens", "1000000")
+    # A batch that costs so much to begin with is never cut for the sake of padding.
+    whole = ("--batch-posts", "32", "--batch-tokens", "1000000", "--batch-start-tokens", "1000000")
+    flags = ("--batch-wait-ms", "6000", *whole)
     worker = pipeline.worker(*flags)
     post: dict[str, object] = {
         "id": "the-post",

@@ -53,7 +53,10 @@ COMMANDS = tuple(_commands(app))
 
 # What they are for is not to print: they serve, train, write files, or print what has a form of its own.
 WITHOUT_JSON = {
+    ("bench", "latency"),
     ("bench", "model"),
+    ("bench", "padding"),
+    ("bench", "peers"),
     ("bench", "pictures"),
     ("bench", "pipeline"),
     ("bench", "scale"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from threading import Thread
 
@@ -86,15 +86,9 @@ class Committer:
         if self._under_way is None:
             return None
         prefix, done = self._under_way.prefix, self._under_way.done
-        try:
-            done.result(timeout)
-        except TimeoutError:
-            if not done.done():
-                return None
-            self._under_way = None
-            raise
-        except BaseException:
-            self._under_way = None
-            raise
+        # Not by `result(timeout)`: what ends right behind its time-out looks like a commit that timed out.
+        if not wait([done], timeout).done:
+            return None
         self._under_way = None
+        done.result()
         return prefix

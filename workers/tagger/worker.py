@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import RetriableError
 
 from model.device import trim_heap
 from schemas import DeadLetterReason, Source, Stage
@@ -37,6 +38,7 @@ from workers.tagger.unworkable import Unworkable
 _log = structlog.get_logger(__name__)
 
 _POLL_MS: Final = 20
+_POLL_AGAIN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.25
 _TRIM_SECONDS: Final = 10.0
 # What a commit may take of the time in which partitions must be given up.
@@ -84,6 +86,7 @@ class Worker:
         self._under_way = 0
         self._next_commit = monotonic()
         self._failed_commits = 0
+        self._failed_polls = 0
         self._last_look = 0.0
         self._last_trim = monotonic()
         self._stopping = Event()
@@ -134,7 +137,7 @@ class Worker:
     def _turn(self) -> None:
         self._health.turned = monotonic()
         # A rebalance within the poll changes what is unopened: what the poll brings comes on top of that.
-        polled = self._poll(timeout_ms=_POLL_MS, max_records=self._room(), max_bytes=self._room_bytes())
+        polled = self._polled()
         self._unopened.extend(polled)
         # A long text takes a hundred times its record's bytes once it is prepared.
         while self._unopened and self._room_bytes() > 0:
@@ -150,6 +153,22 @@ class Worker:
             self._last_trim = self._health.turned
             trim_heap()
         self._press_back()
+
+    def _polled(self) -> list[ConsumerRecord]:
+        """What a poll brings; nothing where it fails for a reason that passes, and nothing is lost by that.
+
+        kafka-python 3.0.12 sees to a broker that goes away by itself, but now and then, in the middle of a
+        rebalance, its poll raises. It hands records out at its end alone.
+        """
+        try:
+            polled = self._poll(timeout_ms=_POLL_MS, max_records=self._room(), max_bytes=self._room_bytes())
+        except RetriableError as error:
+            self._failed_polls += 1
+            _log.warning("Kafka could not be polled and is asked again", error=type(error).__name__)
+            self._stopping.wait(jittered(self._failed_polls, first=0.1, most=_POLL_AGAIN_SECONDS))
+            return []
+        self._failed_polls = 0
+        return polled
 
     def _room(self) -> int:
         return max(1, self._settings.max_in_flight - self._in_flight)

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 
@@ -65,6 +66,25 @@ def test_a_refusal_is_told_once_and_the_next_commit_may_begin() -> None:
     committer.begin(PREFIX, [], MEMBER)
     with pytest.raises(CommitFailed):
         committer.settle(timeout=20)
+
+
+@pytest.fixture
+def _threads_take_turns_often() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_threads_take_turns_often")
+def test_a_commit_that_ends_while_it_is_asked_for_is_no_failure() -> None:
+    publisher = Patient(nothing)
+    publisher.may_answer.set()
+    committer = Committer(publisher, Metrics())
+    for _ in range(3_000):
+        committer.begin(PREFIX, [], MEMBER)
+        while committer.settle() is None:
+            pass
 
 
 def test_a_publisher_hears_that_a_rebalance_waits() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaConnectionError
 
 from model.inference import Tagger, Tagging, TagRequest
 from schemas import DeadLetterReason, ImageStatus
@@ -66,6 +67,23 @@ def test_a_lone_post_waits_for_nobody(pipeline: Pipeline, start: Start) -> None:
     # One that never had a picture comes to the engine another way.
     pipeline.produce(posts(1, first=1))
     assert len(pipeline.results(2)) == 2
+
+
+def test_a_poll_that_fails_for_a_while_is_asked_again(pipeline: Pipeline, start: Start) -> None:
+    worker = start().wait_ready()
+    poll, failures = worker.worker._poll, list[int]()
+
+    def failing(**limits: int) -> list[Any]:
+        if len(failures) < 5:
+            failures.append(1)
+            raise KafkaConnectionError("as in the middle of a rebalance, once in many")
+        return poll(**limits)
+
+    worker.worker._poll = failing  # type: ignore[assignment]
+    pipeline.produce(posts(20))
+    assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
+    assert failures
+    assert worker.running
 
 
 def test_memory_that_is_free_is_given_back_while_it_works(
