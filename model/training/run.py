@@ -43,10 +43,14 @@ TENSORBOARD: Final = "tensorboard"
 Item = TypeVar("Item")
 
 
-def train(settings: TrainingSettings) -> Path:
+def train(settings: TrainingSettings, console: Console | None = None) -> Path:
     """Train a release and write it, with its report.
 
     Under torchrun or `accelerate launch` each process calls this; the first of them writes.
+
+    Args:
+        settings: what to train, on what, and how.
+        console: where the first process tells how far it is; standard output by default.
 
     Returns:
         The release's directory. Its card states the figures of the written, half-precision release.
@@ -59,7 +63,8 @@ def train(settings: TrainingSettings) -> Path:
     """
     data = Data.read(settings)
     accelerator = _accelerator(settings)
-    console = Console(quiet=not accelerator.is_main_process)
+    if console is None or not accelerator.is_main_process:
+        console = Console(quiet=not accelerator.is_main_process)
     newest = _newest_checkpoint(settings)
     # No process writes before all have looked.
     accelerator.wait_for_everyone()

@@ -64,8 +64,6 @@ WITHOUT_JSON = {
     ("completion",),
     ("demo",),
     ("schemas",),
-    ("train",),
-    ("trainer",),
     ("viewer",),
     ("worker",),
 }

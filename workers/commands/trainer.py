@@ -20,6 +20,7 @@ def trainer(
     kafka: KafkaSettings = KafkaSettings(),
     gold: GoldData,
     recipe: Recipe = Recipe(),
+    json: bool = False,
 ) -> None:
     """Train the release in service on, judge what comes of it, and publish it or refuse it.
 
@@ -40,6 +41,7 @@ def trainer(
         kafka: how to reach Kafka.
         gold: what to train on beside the annotations, and what judges.
         recipe: how to train.
+        json: print the record of the run as one JSON object.
     """
     try:
         from workers.trainer.begin import Job
@@ -50,5 +52,7 @@ def trainer(
             f"training needs {error.name}, which is not installed: pip install 'rpbert-stream[train]'"
         ) from None
     record = run_trainer(Job(settings, gold, recipe, kafka, store))
+    if record is not None and json:
+        sys.stdout.write(f"{record.model_dump_json()}\n")
     if record is not None and record.outcome is Outcome.REFUSED:
         sys.exit(REFUSED)

@@ -82,7 +82,7 @@ class Worker:
         self._unopened: deque[ConsumerRecord] = deque()
         self._finished: SimpleQueue[Job] = SimpleQueue()
         self._read: dict[TopicPartition, int] = {}
-        self._illustrating: set[Job] = set()
+        self._on_their_way: set[Job] = set()
         self._under_way = 0
         self._next_commit = monotonic()
         self._failed_commits = 0
@@ -141,7 +141,7 @@ class Worker:
         self._unopened.extend(polled)
         # A long text takes a hundred times its record's bytes once it is prepared.
         while self._unopened and self._room_bytes() > 0:
-            self._take_in(self._unopened.popleft())
+            self._take_in_next()
         self._collect()
         self._engine.check()
         self._settle()
@@ -185,7 +185,8 @@ class Worker:
     def _full(self) -> bool:
         return self._in_flight >= self._settings.max_in_flight or self._room_bytes() <= 0
 
-    def _take_in(self, record: ConsumerRecord) -> None:
+    def _take_in_next(self) -> None:
+        record = self._unopened[0]
         source = Source(topic=record.topic, partition=record.partition, offset=record.offset)
         job = Job(
             source,
@@ -196,11 +197,15 @@ class Worker:
             record_bytes=record_bytes(record),
             written=_written(record),
         )
+        # At no moment the engine may think that nobody is left to wait for.
+        self._on_their_way.add(job)
+        self._unopened.popleft()
         self._read[job.partition] = record.offset + 1
         self._metrics.posts_received.inc()
         self._prepare(job)
         self._checkpoint.begin(job)
         if job.post is None or job.failure is not None:
+            self._on_their_way.discard(job)
             self._serving.give_back(job.served)
             return
         self._under_way += 1
@@ -208,10 +213,10 @@ class Worker:
 
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
-            self._illustrating.add(job)
+            self._on_their_way.add(job)
             job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
         else:
-            self._engine.submit(job)
+            self._arrive(job)
 
     def _prepare(self, job: Job) -> None:
         try:
@@ -241,14 +246,17 @@ class Worker:
 
     def _illustrated(self, job: Job, asked: float, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures
-        # First, or the engine would wait for the very post that it gets.
-        self._illustrating.discard(job)
         self._pictures_seconds.observe(monotonic() - asked)
+        self._arrive(job)
+
+    def _arrive(self, job: Job) -> None:
+        # First, or the engine would wait for the very post that it gets.
+        self._on_their_way.discard(job)
         self._engine.submit(job)
 
     def _more_is_coming(self) -> bool:
         """Whether posts are on their way to the engine; several threads change it, each step at once."""
-        return bool(self._illustrating or self._unopened)
+        return bool(self._on_their_way or self._unopened)
 
     def _collect(self, timeout: float = 0.0) -> None:
         """Count in what the engine has finished, waiting at most `timeout` seconds for the first."""
@@ -315,7 +323,7 @@ class Worker:
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
         self._metrics.queued.labels("intake").set(len(self._unopened))
-        self._metrics.queued.labels("pictures").set(len(self._illustrating))
+        self._metrics.queued.labels("pictures").set(len(self._on_their_way))
         self._metrics.queued.labels("engine").set(self._engine.waiting)
         self._metrics.queued.labels("commit").set(self._checkpoint.finished)
         held = [self._checkpoint.oldest, *map(_written, self._unopened)]

@@ -51,7 +51,7 @@ def run_trainer(job: Job) -> Record | None:
         order = crew.hand_out(None)
         if order is not None:
             with _told():
-                train(order)
+                train(order, _console())
         return None
     began = monotonic()
     record = None
@@ -64,13 +64,18 @@ def run_trainer(job: Job) -> Record | None:
     return record
 
 
+def _console() -> Console:
+    """Standard output is for the record."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
 class _Lead:
     """The process that decides."""
 
     def __init__(self, job: Job, crew: Crew) -> None:
         self._job = job
         self._crew = crew
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = _console()
 
     def run(self) -> Record:
         with ExitStack() as stack:
@@ -124,7 +129,7 @@ class _Lead:
     def _train(self, work: WorkDirectory, order: TrainingSettings) -> None:
         self._crew.hand_out(order)
         try:
-            train(order)
+            train(order, self._console)
         except (DatasetError, TrainingError, WeightsError):
             # It would fail in the same way again, for ever: the next run is to begin anew.
             work.clear()

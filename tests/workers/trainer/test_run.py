@@ -1,17 +1,21 @@
 """The trainer on a real broker and store; two of the runs train, the others stop before."""
 
+import json
 import random
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from rich.console import Console
 
 from model.data.read import read_gold
 from model.golden import write_golden
+from model.inference import Tagger
 from model.manifest import CARD, GOLDEN
 from model.release import seal
 from model.signing import make_keys, read_public_key
@@ -46,7 +50,7 @@ def killed_in_training(
     """Runs get as far as training; gives what they would have trained."""
     orders: list[TrainingSettings] = []
 
-    def train(order: TrainingSettings) -> None:
+    def train(order: TrainingSettings, _: Console) -> None:
         orders.append(order)
         raise error("at once")
 
@@ -87,8 +91,10 @@ def test_a_candidate_is_signed_published_beside_what_is_in_service_and_tells_its
     stage.annotate(POSTS)
     make_keys(stage.directory / "key")
     flags = {"channel": "candidate", "until_offsets": "0:10", "pushgateway": gateway.url}
-    run = rpbert(*stage.words(signing_key=stage.directory / "key", **flags, **LENIENT))
+    run = rpbert(*stage.words(signing_key=stage.directory / "key", **flags, **LENIENT), "--json")
     assert run.status == 0, run.errors
+    told = json.loads(run.output)
+    assert (told["outcome"], told["version"]) == ("published", "1.1.0")
     candidate = ReleaseId("tiny", "1.1.0")
     assert stage.store.current("stable").version == "1.0.0"
     assert stage.store.current("candidate").release == candidate
@@ -110,6 +116,22 @@ def test_a_candidate_is_signed_published_beside_what_is_in_service_and_tells_its
     # The place is free again.
     channels = sorted(path.name for path in (stage.directory / "store" / "channels").iterdir())
     assert channels == ["candidate.json", "stable.json"]
+
+
+def test_a_training_by_hand_tells_programs_what_it_made(stage: Stage, rpbert: Rpbert) -> None:
+    flags = {
+        "train": stage.world.train,
+        "dev": stage.world.dev,
+        "initial_release": stage.world.release,
+        "output": stage.directory / "by-hand",
+        **RECIPE.model_dump(exclude_defaults=True),
+    }
+    words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    run = rpbert("train", *words, "--json")
+    assert run.status == 0, run.errors
+    made = json.loads(run.output)
+    assert Tagger.load(made["release"], dtype="float32").version == "1.0.0"
+    assert (Path(made["report"]) / "report.json").is_file()
 
 
 def test_a_run_that_was_killed_is_gone_on_with_though_more_is_annotated(
