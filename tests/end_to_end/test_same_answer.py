@@ -51,7 +51,11 @@ def test_a_post_has_one_answer(pipeline: Pipeline, picture_host: PictureHost, re
     cached = answer(2)
     worker.stop()
     # It finds all there and reads them at once; for the late one the engine waits until the batch is full.
-    late = {"id": "late", "text": "Lviv", "image_urls": [picture_host.add("late.jpg", after_a_while)]}
+    late: dict[str, object] = {
+        "id": "late",
+        "text": "Lviv",
+        "image_urls": [picture_host.add("late.jpg", after_a_while)],
+    }
     produce([*others[:15], post, *others[15:], late])
     worker = pipeline.worker(*flags)
     among = answer(35)
