@@ -8,7 +8,6 @@ Redis, the worker, who produces and who reads share this machine's cores.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,14 +19,11 @@ import numpy as np
 
 from bench.arrivals import Arrivals
 from bench.figures import RESULTS, Figure, Figures, Key, progress
-from bench.flow import Flow, flow, pace, told, watch
-from bench.picture_bodies import distinct_pictures, encoded
+from bench.flow import Flow, pace, told, watch
 from bench.plot import lines
 from bench.posts import Posts
+from bench.scene import scene
 from model.device import DTYPES, pick_device, pick_dtype
-from workers.local.kafka import KafkaCluster
-from workers.local.picture_host import PictureHost
-from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import WorkerProcess
 from workers.settings import BatchSettings
 
@@ -61,12 +57,8 @@ def latency(
     began = perf_counter()
     figures: list[Figure] = []
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-latency-")))
-        kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
-        host = stack.enter_context(PictureHost())
-        bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(_PICTURES, 1)]
-        posts = Posts([host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)])
-        topics = stack.enter_context(flow(kafka, valkey, "small", folder))
+        around = stack.enter_context(scene("latency", _PICTURES))
+        posts, topics = around.posts, stack.enter_context(around.flow())
         arrivals = stack.enter_context(Arrivals(topics.bootstrap_servers, topics.topics[1]))
         worker = topics.launch().wait_ready()
         line = _Line(topics, worker, arrivals, posts)

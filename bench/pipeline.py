@@ -7,7 +7,6 @@ worker at all what is left is what lies around the model.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,17 +17,13 @@ import numpy as np
 import psutil
 
 from bench.figures import RESULTS, Figure, Figures, Key, in_turns, progress
-from bench.flow import flow, pace, told, watch
+from bench.flow import pace, told, watch
 from bench.model_costs import in_batches
-from bench.picture_bodies import distinct_pictures, encoded
 from bench.plot import bars
-from bench.posts import Posts
+from bench.scene import Scene, scene
 from bench.stand_ins import program
 from model.inference import Tagger, TagRequest
 from model.pictures import decode
-from workers.local.kafka import KafkaCluster
-from workers.local.picture_host import PictureHost
-from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
 
 # Fills the worker's queues and its memory of pictures, at most.
@@ -66,17 +61,13 @@ def pipeline(
     began = perf_counter()
     count = posts or (_POSTS_WITHOUT_MODEL if stand_in else _POSTS)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-pipeline-")))
-        kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
-        host = stack.enter_context(PictureHost())
-        bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(pictures, 1)]
-        workload = Posts([host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)])
+        around = stack.enter_context(scene("pipeline", pictures))
         tagger = Tagger.load("small")
-        bare = None if stand_in else _Bare(tagger, workload, bodies, count)
-        topics = stack.enter_context(flow(kafka, valkey, "small", folder))
+        bare = None if stand_in else _Bare(tagger, around, count)
+        topics = stack.enter_context(around.flow())
         # So many that the queue is full to the end: a turn ends with a whole batch.
         warm = min(_WARM_POSTS, count)
-        topics.fill(workload, range(warm + (turns + 1) * (count + count // 4 + _BATCHES) + _QUEUE))
+        topics.fill(around.posts, range(warm + (turns + 1) * (count + count // 4 + _BATCHES) + _QUEUE))
         progress("the topic is full")
         worker = topics.launch(*_PATIENT, program=program() if stand_in else RPBERT_WORKER).wait_ready()
         # Held still it would not end by itself, and nobody waits for what it has in hand.
@@ -131,7 +122,8 @@ class _Passing:
 class _Bare:
     """The model alone."""
 
-    def __init__(self, tagger: Tagger, posts: Posts, bodies: list[bytes], count: int) -> None:
+    def __init__(self, tagger: Tagger, around: Scene, count: int) -> None:
+        posts, bodies = around.posts, around.bodies
         features = list(tagger.describe(np.stack([decode(body) for body in bodies]))) if bodies else []
         requests = [
             TagRequest(

@@ -7,7 +7,6 @@ those of a batch of posts with one picture each, whose features are at hand.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -22,18 +21,15 @@ from pydantic import IPvAnyNetwork, TypeAdapter
 from yarl import URL
 
 from bench.figures import RESULTS, Figures, Key, in_turns
-from bench.flow import Flow, flow
-from bench.picture_bodies import distinct_pictures, encoded
+from bench.flow import Flow
 from bench.plot import bars
 from bench.posts import Posts
+from bench.scene import scene
 from bench.stage_model import ModelStages
 from model.inference import Tagger, TagRequest
 from model.pictures import decode
 from schemas import Source
 from workers import kafka_clients
-from workers.local.kafka import KafkaCluster
-from workers.local.picture_host import PictureHost
-from workers.local.valkey import ValkeyServer
 from workers.metrics import Metrics
 from workers.settings import CandidateSettings, KafkaSettings, PictureSettings, WorkerSettings
 from workers.tagger.batcher import Batch, next_batch
@@ -69,13 +65,9 @@ def stages(*, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Pa
     """
     began = perf_counter()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-stages-")))
-        kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
-        host = stack.enter_context(PictureHost())
-        bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(pictures, 1)]
-        urls = [host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)]
-        topics = stack.enter_context(flow(kafka, valkey, "small", folder))
-        stages = _Stages(topics, Posts(urls), bodies, posts, stack)
+        around = stack.enter_context(scene("stages", pictures))
+        topics = stack.enter_context(around.flow())
+        stages = _Stages(topics, around.posts, around.bodies, posts, stack)
         figures = in_turns(stages.runs(), turns)
     Figures(
         bench="stages",

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -22,18 +20,15 @@ import numpy as np
 
 from bench.arrivals import Arrivals
 from bench.figures import RESULTS, Figure, Figures, Key, progress
-from bench.flow import Flow, flow
+from bench.flow import Flow
 from bench.latency import open_loop
 from bench.peers.environment import peers_python
-from bench.picture_bodies import distinct_pictures, encoded
 from bench.plot import bars
 from bench.posts import Posts
+from bench.scene import scene
 from model.inference import Tagger
 from model.pictures import decode
-from workers.local.kafka import KafkaCluster
-from workers.local.picture_host import PictureHost
 from workers.local.process import ServerProcess
-from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER
 
 _PICTURES: Final = 24
@@ -97,18 +92,13 @@ def peers(
     chosen = [PEERS[name] for name in only]
     foreign = peers_python() if any(peer.foreign for peer in chosen) else sys.executable
     figures: list[Figure] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rpbert-peers-")))
-        kafka, valkey = stack.enter_context(KafkaCluster()), stack.enter_context(ValkeyServer())
-        host = stack.enter_context(PictureHost())
-        bodies = [encoded(picture, "JPEG") for picture in distinct_pictures(_PICTURES, 1)]
-        workload = Posts([host.add(f"{number}.jpg", body) for number, body in enumerate(bodies)])
+    with scene("peers", _PICTURES) as around:
         tagger = Tagger.load("small")
-        features = tagger.describe(np.stack([decode(body) for body in bodies]))
-        np.savez(folder / "features.npz", **dict(zip(workload.urls, features, strict=True)))
+        features = tagger.describe(np.stack([decode(body) for body in around.bodies]))
+        np.savez(around.folder / "features.npz", **dict(zip(around.posts.urls, features, strict=True)))
         for peer in chosen:
-            with flow(kafka, valkey, "small", folder) as topics:
-                run = Run(peer, topics, workload, foreign if peer.foreign else sys.executable)
+            with around.flow() as topics:
+                run = Run(peer, topics, around.posts, foreign if peer.foreign else sys.executable)
                 found = run.measure(posts, loop_seconds, killed_posts)
             figures += [
                 Figure.of((f"{peer.name}: {name}", unit), [value]) for (name, unit), value in found.items()

@@ -213,7 +213,6 @@ class Worker:
 
     def _send_on(self, job: Job, urls: Sequence[str]) -> None:
         if urls:
-            self._on_their_way.add(job)
             job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
         else:
             self._arrive(job)
@@ -239,6 +238,7 @@ class Worker:
         job.served, job.pictures = self._serving.take(None), ()
         self._prepare(job)
         if job.failure is None:
+            self._on_their_way.add(job)
             self._send_on(job, job.post.pictures)
         else:
             self._finished.put(job)
