@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter, thread_time
 from typing import Any, Final
@@ -13,11 +14,36 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from model.device import product_rate
 
+_mkldnn: Final = torch.ops.mkldnn
 Clock = Callable[[], float]
 
 _COPIED_BYTES: Final = 64 << 20
 _SQUARE: Final = 2_048
 _TIMES: Final = 3
+
+
+def _linear_flop(rows: Sequence[int], weight: Sequence[int], *_: object, **__: object) -> int:
+    return 2 * math.prod(rows) * weight[0]
+
+
+def _convolution_flop(
+    _: Sequence[int], weight: Sequence[int], *__: object, out_shape: Sequence[int], **___: object
+) -> int:
+    return 2 * math.prod(weight[1:]) * math.prod(out_shape)
+
+
+def _sum_flop(
+    residual: Sequence[int], _: Sequence[int], weight: Sequence[int], *__: object, **___: object
+) -> int:
+    return 2 * math.prod(weight[1:]) * math.prod(residual)
+
+
+# torch counts its own operators and not these, which `model.packed` calls.
+_PACKED: Final[dict[Any, Any]] = {
+    _mkldnn._linear_pointwise: _linear_flop,  # noqa: SLF001
+    _mkldnn._convolution_pointwise: _convolution_flop,  # noqa: SLF001
+    _mkldnn._convolution_pointwise_: _sum_flop,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +76,7 @@ class _Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def demand(run: Callable[[], object]) -> Demand:
     """Count what a computation asks for, by running it once."""
-    with FlopCounterMode(display=False) as flop, _Bytes() as moved:
+    with FlopCounterMode(display=False, custom_mapping=_PACKED) as flop, _Bytes() as moved:
         run()
     return Demand(flop.get_total_flops(), moved.total)
 

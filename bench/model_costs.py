@@ -164,7 +164,7 @@ class Comparison:
             (f"{_PLAIN}: the rest", "ms a post"): _MILLI * plain.tag,
         }
         for name, subject in self._subjects.items():
-            found |= self._compared(name, subject, plain, matrix[self.dtype])
+            found |= self._compared(name, subject, plain, matrix)
         return found
 
     def counts(self) -> list[Figure]:
@@ -186,7 +186,9 @@ class Comparison:
             counted[(f"FLOP of the plain way / {name}, cached", _TIMES)] = plain / asked.tag.flop
         return [Figure.of(key, [value]) for key, value in counted.items()]
 
-    def _compared(self, name: str, subject: Subject, plain: Cost, matrix: float) -> dict[Key, float]:
+    def _compared(
+        self, name: str, subject: Subject, plain: Cost, matrix: Mapping[str, float]
+    ) -> dict[Key, float]:
         cost, asked = subject.cost(), self._demands[name]
         fresh, plainly = cost.describe + cost.tag, plain.describe + plain.tag
         return {
@@ -197,9 +199,11 @@ class Comparison:
             (f"{name}: backbone", "ms a post"): _MILLI * cost.describe,
             (f"{name}: the rest", "ms a post"): _MILLI * cost.tag,
             (f"{name}: backbone, share of the matrix rate", "%"): _share(
-                asked.describe, cost.describe, matrix
+                asked.describe, cost.describe, matrix[subject.tagger.vision_dtype]
             ),
-            (f"{name}: the rest, share of the matrix rate", "%"): _share(asked.tag, cost.tag, matrix),
+            (f"{name}: the rest, share of the matrix rate", "%"): _share(
+                asked.tag, cost.tag, matrix[self.dtype]
+            ),
         }
 
     def _describe_plainly(self) -> None:

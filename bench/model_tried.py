@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from time import perf_counter
 from typing import Final
 from unittest.mock import patch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from bench.figures import Figures, Key, Run, in_turns
 from bench.model_costs import PAPER, SMALL, Subject, in_batches, random_release, seconds
 from bench.plain import BATCH
+from model.backbone import Backbone
+from model.device import DTYPES, pick_dtype
 from model.encoder import Encoder
 from model.inference import Tagger, TagRequest
 from model.release import Release, load_release
@@ -44,10 +47,15 @@ class Variants:
 
     def __init__(self, release: Release, *, posts: int, pictures: int, seed: int) -> None:
         self._name: Final = release.name
-        self._unfolded: Final = deepcopy(release.model.vision)
-        plain = deepcopy(release)
-        self._served: Final = Subject(release, posts=posts, pictures=pictures, seed=seed, dtype=torch.float32)
-        self._bf16: Final = Tagger(plain, device=_CPU, dtype=torch.bfloat16)
+        self._backbones: Final = _backbones(release.model.vision)
+        with patch("model.inference.can_pack", return_value=False):
+            self._unpacked: Final = {
+                name: Tagger(deepcopy(release), device=_CPU, dtype=dtype) for name, dtype in DTYPES.items()
+            }
+        self._served: Final = Subject(
+            release, posts=posts, pictures=pictures, seed=seed, dtype=pick_dtype("auto", _CPU)
+        )
+        self.dtype: Final = self._served.tagger.dtype
         self._arrival: Final = [
             self._served.requests[first : first + len(batch)]
             for first, batch in zip(_starts(self._served.batches), self._served.batches, strict=True)
@@ -60,21 +68,25 @@ class Variants:
         """As served first."""
         served, model = self._served, self._served.tagger._model  # noqa: SLF001 - parts of it are taken out
         text_only = in_batches([TagRequest(request.text) for request in served.requests])
-        encoder = model.encoder
         backbone: dict[str, Callable[[], None]] = {
             "backbone, as served": served.describe,
-            "backbone, norms not folded": self._with(model, "vision", self._unfolded, served.describe),
-            "backbone, in bf16": lambda: _ignore(self._bf16.describe(served.pixels)),
+            **{
+                f"backbone, {name}": self._with(model, "vision", vision, served.describe)
+                for name, vision in self._backbones.items()
+            },
         }
         rest: dict[str, Callable[[], None]] = {
             "the rest, as served": served.tag,
-            "the rest, in the order of arrival": lambda: self._tag(self._arrival),
-            f"the rest, in batches of {BATCH}": lambda: self._tag(self._sixteen),
+            **{
+                f"the rest, not packed, in {name}": partial(self._tag, served.batches, tagger)
+                for name, tagger in self._unpacked.items()
+            },
+            "the rest, in the order of arrival": partial(self._tag, self._arrival),
+            f"the rest, in batches of {BATCH}": partial(self._tag, self._sixteen),
             "the rest, all rows in the last layer": self._with(
-                model, "encoder", AllRows(encoder), served.tag
+                model, "encoder", AllRows(model.encoder), served.tag
             ),
-            "the rest, in bf16": lambda: self._tag(served.batches, self._bf16),
-            "the rest, of posts without pictures": lambda: self._tag(text_only),
+            "the rest, of posts without pictures": partial(self._tag, text_only),
         }
         if self._name == SMALL:
             rest["the rest, each post read twice"] = self._read_twice
@@ -114,19 +126,30 @@ def _starts(batches: list[list[TagRequest]]) -> list[int]:
     return [sum(lengths[:index]) for index in range(len(lengths))]
 
 
-def _ignore(_: object) -> None:
-    return None
+def _backbones(vision: Backbone) -> dict[str, Backbone]:
+    unfolded, unpacked, bf16, packed_bf16 = (deepcopy(vision).eval() for _ in range(4))
+    for folded in (unpacked, bf16, packed_bf16):
+        folded.fold_norms()
+    bf16.use_products_in(torch.bfloat16)
+    packed_bf16.use_products_in(torch.bfloat16)
+    packed_bf16.pack()
+    return {
+        "norms not folded, not packed": unfolded,
+        "not packed": unpacked,
+        "not packed, in bfloat16": bf16,
+        "in bfloat16": packed_bf16,
+    }
 
 
 def measure_tried(preset: str, *, posts: int, pictures: int, turns: int, seed: int) -> Figures:
     """A preset as served, and with one optimisation less each time."""
     began = perf_counter()
     release = random_release(PAPER, seed) if preset == PAPER else load_release(SMALL)
-    runs = Variants(release, posts=posts, pictures=pictures, seed=seed).runs()
+    variants = Variants(release, posts=posts, pictures=pictures, seed=seed)
     return Figures(
         bench=f"model_tried_{preset}",
         release=f"{release.name}/{release.version}",
-        dtype="float32",
+        dtype=variants.dtype,
         settings={
             "posts": posts,
             "pictures": pictures,
@@ -134,6 +157,6 @@ def measure_tried(preset: str, *, posts: int, pictures: int, turns: int, seed: i
             "threads": torch.get_num_threads(),
             "seed": seed,
         },
-        figures=in_turns(runs, turns),
+        figures=in_turns(variants.runs(), turns),
         seconds=perf_counter() - began,
     )

@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.config import VisionConfig
 from model.efficientnet_lite import EfficientNetLite0
+from model.packed import pack_convolutions
 
 _BYTE: Final = 255.0
 
@@ -74,6 +75,10 @@ class Backbone(nn.Module):
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(dtype)
+
+    def pack(self) -> None:
+        """Lay the convolutions out for a CPU, for good; to serve only, behind `fold_norms`."""
+        pack_convolutions(self.network)
 
     def digest(self) -> str:
         """SHA-256 over name and weights: what a cached feature of this backbone is keyed by."""

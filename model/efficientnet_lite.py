@@ -35,7 +35,7 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv_stem = _Convolution(3, _STEM, kernel=3, stride=2)
-        self.bn1 = _norm(_STEM)
+        self.bn1, self.act1 = _norm(_STEM), _relu6()
         stages = [nn.Sequential(_SeparableBlock(_STEM, 16, kernel=3))]
         channels = 16
         for blocks, kernel, stride, width in _STAGES:
@@ -44,15 +44,16 @@ class EfficientNetLite0(nn.Module):
             channels = width
         self.blocks = nn.Sequential(*stages)
         self.conv_head = _Convolution(channels, _FEATURES)
-        self.bn2 = _norm(_FEATURES)
+        self.bn2, self.act2 = _norm(_FEATURES), _relu6()
         for module in self.modules():
             if isinstance(module, _Convolution):
                 module.draw()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The map of the last stage."""
-        hidden = self.blocks(_relu6(self.bn1(self.conv_stem(pixels))))
-        return _relu6(self.bn2(self.conv_head(hidden)))
+        hidden = self.blocks(self.act1(self.bn1(self.conv_stem(pixels))))
+        grid: Tensor = self.act2(self.bn2(self.conv_head(hidden)))
+        return grid
 
 
 class _SeparableBlock(nn.Module):
@@ -61,12 +62,12 @@ class _SeparableBlock(nn.Module):
     def __init__(self, channels: int, width: int, kernel: int) -> None:
         super().__init__()
         self.conv_dw = _Convolution(channels, channels, kernel=kernel, groups=channels)
-        self.bn1 = _norm(channels)
+        self.bn1, self.act1 = _norm(channels), _relu6()
         self.conv_pw = _Convolution(channels, width)
         self.bn2 = _norm(width)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        narrow: Tensor = self.bn2(self.conv_pw(_relu6(self.bn1(self.conv_dw(hidden)))))
+        narrow: Tensor = self.bn2(self.conv_pw(self.act1(self.bn1(self.conv_dw(hidden)))))
         return narrow
 
 
@@ -77,21 +78,26 @@ class _InvertedBlock(nn.Module):
         super().__init__()
         wide = _EXPANSION * channels
         self.conv_pw = _Convolution(channels, wide)
-        self.bn1 = _norm(wide)
+        self.bn1, self.act1 = _norm(wide), _relu6()
         self.conv_dw = _Convolution(wide, wide, kernel=kernel, stride=stride, groups=wide)
-        self.bn2 = _norm(wide)
+        self.bn2, self.act2 = _norm(wide), _relu6()
         self.conv_pwl = _Convolution(wide, width)
         self.bn3 = _norm(width)
         self._adds = channels == width and stride == 1
 
     def forward(self, hidden: Tensor) -> Tensor:
-        wide = _relu6(self.bn2(self.conv_dw(_relu6(self.bn1(self.conv_pw(hidden))))))
+        hidden_wide = self.act1(self.bn1(self.conv_pw(hidden)))
+        wide = self.act2(self.bn2(self.conv_dw(hidden_wide)))
         narrow: Tensor = self.bn3(self.conv_pwl(wide))
         return narrow + hidden if self._adds else narrow
 
 
 class _Convolution(nn.Conv2d):
-    """A convolution padded as TensorFlow pads even maps: at stride 2 one more below and right than above."""
+    """A convolution padded as TensorFlow pads even maps: at stride 2 one more below and right than above.
+
+    Attributes:
+        around: rows and columns of zeros left, right, above and below; None where `padding` says it.
+    """
 
     def __init__(
         self, channels: int, width: int, *, kernel: int = 1, stride: int = 1, groups: int = 1
@@ -100,7 +106,7 @@ class _Convolution(nn.Conv2d):
         padding = 0 if uneven else (kernel - 1) // 2
         super().__init__(channels, width, kernel, stride, padding, groups=groups, bias=False)
         before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
-        self._pad = (before, after, before, after) if uneven else None
+        self.around: Final = (before, after, before, after) if uneven else None
 
     def draw(self) -> None:
         """Random weights, as the network's authors begin: by the fan out of a group."""
@@ -108,12 +114,12 @@ class _Convolution(nn.Conv2d):
         nn.init.normal_(self.weight, 0, math.sqrt(2 / fan_out))
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name for it
-        return super().forward(input if self._pad is None else functional.pad(input, self._pad))
+        return super().forward(input if self.around is None else functional.pad(input, self.around))
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=_NORM_EPS)
 
 
-def _relu6(hidden: Tensor) -> Tensor:
-    return functional.relu6(hidden, inplace=True)
+def _relu6() -> nn.ReLU6:
+    return nn.ReLU6(inplace=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import EncoderConfig
+from model.packed import PackedLinear
 
 TEXT_SEGMENT: Final = 0
 VISUAL_SEGMENT: Final = 1
@@ -74,6 +75,7 @@ class Layer(nn.Module):
         self.attended = nn.Linear(hidden, hidden)
         self.attended_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.expand = nn.Linear(hidden, config.intermediate)
+        self.activation: nn.Module = nn.GELU()
         self.contract = nn.Linear(config.intermediate, hidden)
         self.contract_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
@@ -98,7 +100,7 @@ class Layer(nn.Module):
         )
         attended = self.attended(attended.transpose(1, 2).flatten(2))
         hidden = self.attended_norm(hidden[:, :rows] + self.dropout(attended))
-        expanded = functional.gelu(self.expand(hidden.to(product_type)))
+        expanded = self.activation(self.expand(hidden.to(product_type)))
         finished: Tensor = self.contract_norm(hidden + self.dropout(self.contract(expanded)))
         return finished
 
@@ -117,6 +119,12 @@ class Layer(nn.Module):
         key = self._by_head(self.key_value(source).chunk(2, dim=-1)[0]).float()
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
         return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+
+    def pack(self) -> None:
+        """Lay the products out for a CPU, GELU with the one before it."""
+        for name in ("query", "key_value", "attended", "expand", "contract"):
+            setattr(self, name, PackedLinear(getattr(self, name), gelu=name == "expand"))
+        self.activation = nn.Identity()
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """`(n, length, hidden)` to `(n, heads, length, hidden / heads)`."""
@@ -163,6 +171,12 @@ class Encoder(nn.Module):
         for module in self.layers.modules():
             if isinstance(module, nn.Linear):
                 module.to(dtype)
+
+    def pack_products(self) -> None:
+        """Lay the products out for a CPU, for good; to serve only."""
+        for layer in self.layers:
+            if isinstance(layer, Layer):
+                layer.pack()
 
 
 _BERT_NAMES: Final = (
