@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,18 +104,29 @@ class Figures(BaseModel):
         where = f"Release `{self.release}`, {self.dtype}; {told}; {self.machine}; {self.seconds:,.0f} s."
         return "\n".join([*head, *(figure.row() for figure in self.figures), "", where]) + "\n"
 
-    def write(self, directory: Path, plot: Callable[[Figures, Path], None] = lambda *_: None) -> None:
+    def write(
+        self,
+        directory: Path,
+        plot: Callable[[Figures, Path], None] = lambda *_: None,
+        *,
+        as_json: bool = False,
+    ) -> None:
         """Write `{bench}.json` and `{bench}.md`, and show the table.
 
         Args:
             directory: where to; it is made.
             plot: draws `{bench}.svg`.
+            as_json: print what stands in `{bench}.json` instead of the table.
         """
+        content = self.model_dump_json(indent=1) + "\n"
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / f"{self.bench}.json").write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (directory / f"{self.bench}.json").write_text(content, encoding="utf-8")
         (directory / f"{self.bench}.md").write_text(self.table(), encoding="utf-8")
         plot(self, directory / f"{self.bench}.svg")
-        _console.print(self.table(), markup=False, soft_wrap=True)
+        if as_json:
+            sys.stdout.write(content)
+        else:
+            _console.print(self.table(), markup=False, soft_wrap=True)
 
 
 def progress(sentence: str) -> None:

@@ -42,6 +42,7 @@ def latency(
     seconds: float = 15,
     capacity_posts: int = 480,
     output: Path = RESULTS,
+    json: bool = False,
 ) -> None:
     """p50 and p99 from Kafka to Kafka against load, `small`, features cached; about three minutes.
 
@@ -53,6 +54,7 @@ def latency(
         seconds: that posts come at each load.
         capacity_posts: by which the capacity is measured.
         output: directory of the figures.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     figures: list[Figure] = []
@@ -98,7 +100,9 @@ def latency(
         settings={"seconds": round(seconds), "capacity_posts": capacity_posts, "pictures": _PICTURES},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: lines(written, curves, ("% of capacity", _MS), path))
+    ).write(
+        output, as_json=json, plot=lambda written, path: lines(written, curves, ("% of capacity", _MS), path)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ def model(
     seed: int = 1,
     tried: Literal["paper", "small"] | None = None,
     output: Path = RESULTS,
+    json: bool = False,
 ) -> None:
     """What a post costs the network: `paper` and `small` against the plain way, in one run, in turns.
 
@@ -38,6 +39,7 @@ def model(
         seed: of weights, texts and pictures.
         tried: each optimisation of this preset taken out, one at a time, in place of the comparison.
         output: directory of the results.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     # Here, not above: `rpbert bench --help` need not wait for torch.
     import torch  # noqa: PLC0415
@@ -51,4 +53,4 @@ def model(
     sizes = {"posts": posts, "pictures": pictures, "turns": turns, "seed": seed}
     figures = measure(**sizes) if tried is None else measure_tried(tried, **sizes)
     unit = "posts/s" if tried is None else "ms a post"
-    figures.write(output, plot=lambda written, path: bars(written, unit, path))
+    figures.write(output, as_json=json, plot=lambda written, path: bars(written, unit, path))

@@ -139,7 +139,7 @@ def paid(choose: Rule, posts: Sequence[Post], rule: BatchSettings, *, queue: int
     return Paid(computed / tokens - 1, beside / tokens, batches, longest)
 
 
-def padding(*, posts: _Count = 20_000, seed: int = 1, output: Path = RESULTS) -> None:
+def padding(*, posts: _Count = 20_000, seed: int = 1, output: Path = RESULTS, json: bool = False) -> None:
     """How much padding is computed: the batcher's rule, the one before it, and the order of arrival.
 
     A queue of 150 posts is emptied, and queues of 64, 150 and 512 posts are kept full, each with one picture
@@ -149,6 +149,7 @@ def padding(*, posts: _Count = 20_000, seed: int = 1, output: Path = RESULTS) ->
         posts: that pass through each queue.
         seed: of their lengths.
         output: directory of the results.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     rule, values = BatchSettings(), dict[Key, list[float]]()
@@ -181,4 +182,4 @@ def padding(*, posts: _Count = 20_000, seed: int = 1, output: Path = RESULTS) ->
         },
         figures=[Figure.of(key, found) for key, found in values.items()],
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: bars(written, _PADDING, path))
+    ).write(output, as_json=json, plot=lambda written, path: bars(written, _PADDING, path))

@@ -46,6 +46,7 @@ def pipeline(
     turns: int = 3,
     stand_in: bool = False,
     output: Path = RESULTS,
+    json: bool = False,
 ) -> None:
     """Posts a second from Kafka to Kafka, and of the bare model in the same run; two to three minutes.
 
@@ -57,6 +58,7 @@ def pipeline(
         turns: of each; one more warms up.
         stand_in: no model in the worker.
         output: directory of the figures.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     count = posts or (_POSTS_WITHOUT_MODEL if stand_in else _POSTS)
@@ -83,7 +85,7 @@ def pipeline(
         settings={"posts": count, "pictures": pictures, "turns": turns},
         figures=[*figures, *_share(passing, bare)],
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: bars(written, _RATE, path))
+    ).write(output, as_json=json, plot=lambda written, path: bars(written, _RATE, path))
 
 
 class _Passing:

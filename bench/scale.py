@@ -39,6 +39,7 @@ def scale(
     posts: int = 500,
     turns: int = 2,
     output: Path = RESULTS,
+    json: bool = False,
 ) -> None:
     """1, 2 and 4 workers over 12 partitions, with an engine that sleeps; about three minutes.
 
@@ -51,6 +52,7 @@ def scale(
         posts: of each worker in a turn.
         turns: of each number of workers, each with topics of its own.
         output: directory of the figures.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     values: dict[Key, list[float]] = {}
@@ -76,7 +78,7 @@ def scale(
             *in_turns(costs.runs(), turns),
         ],
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: bars(written, _RATE, path))
+    ).write(output, as_json=json, plot=lambda written, path: bars(written, _RATE, path))
 
 
 def _name(workers: int) -> str:

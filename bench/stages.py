@@ -52,7 +52,9 @@ _LOOPBACK: Final = TypeAdapter(IPvAnyNetwork).validate_python("127.0.0.0/8")
 _ROOMY: Final = 1_000_000
 
 
-def stages(*, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Path = RESULTS) -> None:
+def stages(
+    *, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Path = RESULTS, json: bool = False
+) -> None:
     """What each stage of the way costs a post, in CPU time of the worker's process; about two minutes.
 
     Writes `stages.json`, `stages.md` and `stages.svg`.
@@ -62,6 +64,7 @@ def stages(*, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Pa
         pictures: distinct ones.
         turns: measurements of each stage; one more warms up.
         output: directory of the figures.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     with ExitStack() as stack:
@@ -76,7 +79,7 @@ def stages(*, posts: int = 1_000, pictures: int = 32, turns: int = 3, output: Pa
         settings={"posts": posts, "pictures": pictures, "batch": _BATCH, "turns": turns},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: bars(written, _UNIT, path))
+    ).write(output, as_json=json, plot=lambda written, path: bars(written, _UNIT, path))
 
 
 class _Stages:

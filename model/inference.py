@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from torch import Tensor
 
 from model.batch import Batch, collate
@@ -96,6 +97,7 @@ class Tagger:
         dtype: str = "auto",
         gate: GateKind | None = None,
         key: Ed25519PublicKey | None = None,
+        progress: Callback = DEFAULT_CALLBACK,
     ) -> Tagger:
         """Load a release for service.
 
@@ -106,6 +108,7 @@ class Tagger:
                 `float32` or `bfloat16`.
             gate: another gate than the release's own, for ablation.
             key: whose owner must have signed the release; None to ask for no signature.
+            progress: told of what is fetched from a store.
 
         Raises:
             ReleaseError: the release, the device or the dtype can't be used, or the signature is not there.
@@ -115,7 +118,7 @@ class Tagger:
             products = pick_dtype(dtype, where)
         except DeviceError as error:
             raise ReleaseError(str(error)) from None
-        loaded = load_release(release, key=key)
+        loaded = load_release(release, key=key, progress=progress)
         if gate is not None:
             loaded.model.config = loaded.model.config.model_copy(update={"gate": gate})
         return cls(loaded, device=where, dtype=products)

@@ -12,6 +12,7 @@ from typing import Final
 
 import huggingface_hub
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from pydantic import ValidationError
@@ -111,18 +112,21 @@ def seal(directory: Path, *, name: str, version: str) -> None:
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load_release(release: str, *, key: Ed25519PublicKey | None = None) -> Release:
+def load_release(
+    release: str, *, key: Ed25519PublicKey | None = None, progress: Callback = DEFAULT_CALLBACK
+) -> Release:
     """Find, verify and load a release.
 
     Args:
         release: as `find_release` takes it.
         key: whose owner must have signed it; only a release of a store can be signed.
+        progress: told of what is fetched from a store.
 
     Raises:
         ReleaseError: not to be found, a file is missing, changed or of another architecture, or the
             signature is missing or not that of the key.
     """
-    directory = find_release(release, key=key)
+    directory = find_release(release, key=key, progress=progress)
     manifest = verify_directory(directory)
     try:
         config = RpBertConfig.model_validate_json((directory / CONFIG).read_bytes())
@@ -140,13 +144,16 @@ def load_release(release: str, *, key: Ed25519PublicKey | None = None) -> Releas
     return Release(manifest.name, manifest.version, model.eval(), tokenizer, golden)
 
 
-def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
+def find_release(
+    release: str, *, key: Ed25519PublicKey | None = None, progress: Callback = DEFAULT_CALLBACK
+) -> Path:
     """The directory of a release, downloaded into the user's cache if need be.
 
     Args:
         release: name of a packaged release, a directory, a store with its channel or version
             (`s3://bucket/releases#stable`), or a Hugging Face hub name `owner/name`.
         key: whose owner must have signed it; only a release of a store can be signed.
+        progress: told of what is fetched from a store.
 
     Raises:
         ReleaseError: there is none of that name, no room for it on the disk, or it is not signed by the
@@ -154,7 +161,7 @@ def find_release(release: str, *, key: Ed25519PublicKey | None = None) -> Path:
     """
     local = local_release(release)
     if local is None and is_reference(release):
-        return download(Reference.parse(release), key=key)
+        return download(Reference.parse(release), key=key, progress=progress)
     if key is not None:
         raise ReleaseError(
             f"{release!r} is not of a release store, so it has no signature, and a public key is given; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from enum import Enum
 from typing import Final
 
 import cyclopts
@@ -39,6 +40,20 @@ _FAILED = 1
 _MISUSED = 2
 _INTERRUPTED = 130
 
+
+def _shown(default: object) -> str | None:
+    """A default as it would be typed; None for one that says nothing."""
+    match default:
+        case None | False | () | "":
+            return None
+        case Enum():
+            return default.name.lower().replace("_", "-")
+        case tuple():
+            return ", ".join(map(str, default))
+        case _:
+            return str(default)
+
+
 app = cyclopts.App(
     name="rpbert",
     help_format="markdown",
@@ -54,7 +69,7 @@ app = cyclopts.App(
         "are lines with tabs; `--json` is for programs."
     ),
     config=Env("RPBERT_", command=False),
-    default_parameter=cyclopts.Parameter(negative=()),
+    default_parameter=cyclopts.Parameter(negative=(), show_default=_shown),
     version_flags=["--version"],
 )
 
@@ -115,7 +130,9 @@ def main() -> None:
 
 
 def _sentence(error: cyclopts.CycloptsError) -> str:
-    cause = error.__cause__
+    cause, help_of = error.__cause__, " ".join(["rpbert", *(error.command_chain or ()), "--help"])
+    if isinstance(error, cyclopts.MissingArgumentError):
+        return f"{str(error).strip().rstrip('.')}; see `{help_of}`"
     if not isinstance(cause, ValidationError):
         return str(error).strip()
     detail = cause.errors(include_url=False)[0]
@@ -123,10 +140,9 @@ def _sentence(error: cyclopts.CycloptsError) -> str:
         return detail["msg"].removeprefix("Value error, ")
     field = next(str(part) for part in reversed(detail["loc"]) if isinstance(part, str))
     flag = "--" + field.replace("_", "-")
-    command = " ".join(error.command_chain or ())
     return (
         f"{flag} (or RPBERT_{field.upper()}) is {detail['input']!r}: "
-        f"{detail['msg'][0].lower()}{detail['msg'][1:]}; see `rpbert {command} --help`"
+        f"{detail['msg'][0].lower()}{detail['msg'][1:]}; see `{help_of}`"
     )
 
 

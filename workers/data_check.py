@@ -22,6 +22,7 @@ from workers.render import plain
 from workers.tables import Cell, print_lines, print_table
 
 _SUFFIXES: Final = (".txt", ".csv", ".jsonl", ".conll")
+_NAMED: Final = 3
 _BESIDE: Final = ("here", "published", "difference")
 _ODDITIES: Final = {
     Oddity.ORPHAN_INSIDE_TAGS: "I- tags that begin an entity",
@@ -60,7 +61,14 @@ def check_and_print(paths: Sequence[Path], *, images: Path | None, texts: Path |
     if as_json:
         sys.stdout.write(dumps({"files": reports}, ensure_ascii=False) + "\n")
     if errors:
-        raise SetupError(errors[0] if len(errors) == 1 else f"{len(errors)} files: {'; '.join(errors)}")
+        raise SetupError(_told(errors))
+
+
+def _told(errors: Sequence[str]) -> str:
+    if len(errors) == 1:
+        return errors[0]
+    more = f"; and {len(errors) - _NAMED} more, all of them by --json" if len(errors) > _NAMED else ""
+    return f"{len(errors)} files: {'; '.join(errors[:_NAMED])}{more}"
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

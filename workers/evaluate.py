@@ -23,6 +23,7 @@ from model.scores import EntityScores, RelationScores, Scores
 from schemas import ReleaseName
 from workers.data_check import oddities_line, pictures_line
 from workers.errors import SetupError
+from workers.fetching import ShownFetch
 from workers.progress import bar
 from workers.render import plain
 from workers.settings import ModelSettings
@@ -84,8 +85,8 @@ def evaluate_and_print(
         raise SetupError(str(error)) from error
     if not gold.posts:
         raise SetupError(f"{data}: holds no post to score; `rpbert data check` says what it holds")
-    with bar("loading the release"):
-        tagger = load_tagger(model, gate=gate)
+    with bar("loading the release") as loading:
+        tagger = load_tagger(model, gate=gate, progress=ShownFetch(loading))
     with bar(f"{tagger.name} {tagger.version}", len(gold.posts)) as tagging:
         predicted = predict(tagger, gold.posts, pictures, tagging.step)
     counts = replace(

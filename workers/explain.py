@@ -14,6 +14,7 @@ from rich.console import Console
 from model.explain import Maps, VisualAttention
 from schemas import ImageRelation, ImageStatus
 from workers.errors import SetupError
+from workers.fetching import ShownFetch
 from workers.one_post import as_content, load_pictures, refuse_too_many, request
 from workers.progress import bar
 from workers.settings import ModelSettings, PictureSettings
@@ -43,8 +44,8 @@ def explain_and_draw(
 
     if output.suffix.removeprefix(".").lower() not in FORMATS:
         raise SetupError(f"--output is {output}: give it an ending of {', '.join(f'.{f}' for f in FORMATS)}")
-    with bar("explaining"):
-        tagger = load_tagger(model)
+    with bar("explaining") as explaining:
+        tagger = load_tagger(model, progress=ShownFetch(explaining))
         # The picture itself is drawn, and a cache has only its features.
         loaded = load_pictures(image, pictures.model_copy(update={"redis_url": None}), tagger)
         found = describe(tagger, [loaded])[0]

@@ -15,6 +15,7 @@ from model.inference import Tagger, Tagging, TagRequest
 from model.pictures import PictureError, decode
 from schemas import MAX_IMAGES, ImageRelation, ImageStatus
 from workers.errors import SetupError
+from workers.fetching import ShownFetch
 from workers.metrics import Metrics
 from workers.progress import bar
 from workers.render import marked, relation
@@ -35,8 +36,8 @@ def tag_and_print(
         SetupError: the release or a file can't be used.
     """
     refuse_too_many(image)
-    with bar("tagging"):
-        tagger = load_tagger(model)
+    with bar("tagging") as under_way:
+        tagger = load_tagger(model, progress=ShownFetch(under_way))
         found = describe(tagger, [load_pictures(image, pictures, tagger)])[0]
         tagging = tagger.tag([request(tagger, text, found)])[0]
     images = image_relations(found, tagging)

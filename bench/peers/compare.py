@@ -75,6 +75,7 @@ def peers(
     loop_seconds: float = 10,
     killed_posts: int = 120,
     output: Path = RESULTS,
+    json: bool = False,
 ) -> None:
     """The worker against a loop of kafka-python, Quix Streams and Faust; about four minutes.
 
@@ -87,6 +88,7 @@ def peers(
         loop_seconds: that the slow open loop takes.
         killed_posts: of the backlog in whose middle the process is killed.
         output: directory of the figures.
+        json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
     chosen = [PEERS[name] for name in only]
@@ -111,7 +113,7 @@ def peers(
         settings={"posts": posts, "killed_posts": killed_posts, "loop_posts_a_second": round(_LOOP_RATE)},
         figures=figures,
         seconds=perf_counter() - began,
-    ).write(output, plot=lambda written, path: bars(written, _RATE, path))
+    ).write(output, as_json=json, plot=lambda written, path: bars(written, _RATE, path))
 
 
 class Run:

@@ -16,6 +16,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from filelock import FileLock, Timeout
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from model.manifest import MANIFEST, Fault, ReleaseError, verify_directory
 from model.signing import require_signature
@@ -32,7 +33,13 @@ _IN_USE_SECONDS: Final = 3_600.0
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def download(reference: Reference, cache: Path | None = None, *, key: Ed25519PublicKey | None = None) -> Path:
+def download(
+    reference: Reference,
+    cache: Path | None = None,
+    *,
+    key: Ed25519PublicKey | None = None,
+    progress: Callback = DEFAULT_CALLBACK,
+) -> Path:
     """Have a release of a store on this machine.
 
     Only the files that make a release are fetched, each is compared with the manifest, and the manifest
@@ -42,6 +49,7 @@ def download(reference: Reference, cache: Path | None = None, *, key: Ed25519Pub
         reference: which release of which store.
         cache: where downloads are kept; the user's cache directory by default.
         key: whose owner must have signed it; None to ask for no signature.
+        progress: told of the bytes that there are and that come; not at all if the release is here.
 
     Returns:
         The directory, made complete; it stays for an hour at least.
@@ -61,7 +69,7 @@ def download(reference: Reference, cache: Path | None = None, *, key: Ed25519Pub
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f".{sealed.sha256}.lock", timeout=_LOCK_SECONDS):
             if not _is_whole(directory):
-                _fetch(store, release, sealed, directory)
+                _fetch(store, release, sealed, directory, progress)
             os.utime(directory)
         _forget_old(cache, but=directory)
     return directory
@@ -91,7 +99,9 @@ def _resolve(store: ReleaseStore, reference: Reference) -> tuple[ReleaseId, Seal
     return entry.release, sealed
 
 
-def _fetch(store: ReleaseStore, release: ReleaseId, sealed: Sealed, directory: Path) -> None:
+def _fetch(
+    store: ReleaseStore, release: ReleaseId, sealed: Sealed, directory: Path, progress: Callback
+) -> None:
     """Fetch into a directory beside and rename it; the caller holds the lock of this release."""
     mark = f"{_PART}{sealed.sha256}-"
     for left in directory.parent.glob(f"{mark}*"):
@@ -99,8 +109,10 @@ def _fetch(store: ReleaseStore, release: ReleaseId, sealed: Sealed, directory: P
         shutil.rmtree(left)
     part = Path(tempfile.mkdtemp(prefix=mark, dir=directory.parent))
     try:
-        for file, digest in sealed.manifest.files.items():
-            _fetch_file(store.files, f"{release}/{file}", digest, part / file)
+        with progress:
+            progress.set_size(sum(store.files.size(f"{release}/{file}") for file in sealed.manifest.files))
+            for file, digest in sealed.manifest.files.items():
+                _fetch_file(store.files, f"{release}/{file}", digest, part / file, progress)
         (part / MANIFEST).write_bytes(sealed.content)
         if directory.exists():
             shutil.rmtree(directory)
@@ -110,12 +122,12 @@ def _fetch(store: ReleaseStore, release: ReleaseId, sealed: Sealed, directory: P
         raise
 
 
-def _fetch_file(files: StoreFiles, key: str, digest: str, path: Path) -> None:
+def _fetch_file(files: StoreFiles, key: str, digest: str, path: Path, progress: Callback) -> None:
     found = hashlib.sha256()
     with path.open("wb") as into:
         for chunk in files.chunks(key):
             found.update(chunk)
-            into.write(chunk)
+            progress.relative_update(into.write(chunk))
     if found.hexdigest() != digest:
         raise ReleaseError(
             f"{files.url}/{key} is not the file that the manifest names; "

@@ -6,6 +6,7 @@ import pytest
 
 from bench.figures import Figures
 from bench.padding import Post, arrival, nearest, padding, paid, served, some_posts
+from tests.command_line import Rpbert
 from workers.settings import BatchSettings
 
 RULE = BatchSettings()
@@ -34,3 +35,11 @@ def test_the_figures_are_written_with_a_table_and_a_plot(tmp_path: Path) -> None
     assert {figure.unit for figure in figures.figures} >= {"% padding", "posts a batch"}
     assert "as served" in (tmp_path / "padding.md").read_text()
     assert "as served" in (tmp_path / "padding.svg").read_text()
+
+
+def test_for_programs_the_file_is_printed_and_nothing_else(rpbert: Rpbert, tmp_path: Path) -> None:
+    run = rpbert("bench", "padding", "--posts", "300", "--output", str(tmp_path), "--json")
+    assert run.status == 0
+    assert run.output == (tmp_path / "padding.json").read_text()
+    assert Figures.model_validate_json(run.output).bench == "padding"
+    assert (tmp_path / "padding.svg").exists()

@@ -17,6 +17,7 @@ PAGES = (
 )
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"`(rpbert [^`]+)`")
 _SHELL = ("", "sh", "bash", "console")
 # A block without a language may be a drawing or what a command printed.
 _PROGRAMS = frozenset(
@@ -65,3 +66,10 @@ def shown() -> Iterator[Shown]:
                     first = next((word for word in command.split() if "=" not in word), "")
                     if first in _PROGRAMS:
                         yield Shown(str(page.relative_to(ROOT)), command)
+
+
+def named() -> Iterator[Shown]:
+    """What sentences call our commands by, often without what a command must be given."""
+    for page in PAGES:
+        for line in _NAMED.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+            yield Shown(str(page.relative_to(ROOT)), line.partition("|")[0])

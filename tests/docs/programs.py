@@ -1,36 +1,45 @@
-"""Other programs' commands in the documentation: run where they can be, else held against what they name."""
+"""Other programs' commands in the documentation, run."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from torch.distributed.run import get_args_parser
-
-from tests.docs.commands import ROOT, Shown
 from workers.local.debian import debian_libraries, debian_program
 from workers.local.jars import kafka_classpath
 from workers.local.java import java_executable
 
 _ECJ = Path(__file__).with_name("ecj-jars.sha256")
 _TIMEOUT_S = 120
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_APT_GET = """#!/bin/bash -e
+test "$1" = download
+for package in "${@:2}"; do
+  [[ $package =~ ^[a-z0-9][a-z0-9+.-]+$ ]]
+  made=$(mktemp -d)
+  mkdir -p "$made/DEBIAN" "$made/usr/share/$package"
+  touch "$made/usr/share/$package/stand-in"
+  printf 'Package: %s\\nVersion: 1\\nArchitecture: all\\nMaintainer: us\\nDescription: one\\n' "$package" \\
+    > "$made/DEBIAN/control"
+  dpkg-deb --build --root-owner-group "$made" .
+  rm -r "$made"
+done
+"""
 
 
-def run_program(words: Sequence[str], stdin: str, folder: Path) -> str:
+def run_program(
+    words: Sequence[str], stdin: str, folder: Path, variables: Mapping[str, str] | None = None
+) -> str:
     """Run a program of the reader's and give what it prints; a failure is an assertion.
 
     Args:
         words: the command.
         stdin: its standard input.
         folder: an empty one of the test's, for what has to be compiled.
+        variables: of the environment, beside ours.
     """
     match words:
         case ["python", *arguments]:
@@ -43,7 +52,38 @@ def run_program(words: Sequence[str], stdin: str, folder: Path) -> str:
         case ["tensorboard", *arguments]:
             # It would serve; so it says what it would show.
             return _run([sys.executable, "-m", "tensorboard.main", *arguments, "--inspect"])
-    raise AssertionError(f"{words[0]} is neither run nor held against anything")
+        case ["torchrun", *arguments]:
+            # Beside other runs on this machine: a free port, one thread each.
+            alone = {"PET_STANDALONE": "1", "OMP_NUM_THREADS": "1", "PATH": _with_ours()}
+            return _run(
+                [sys.executable, "-m", "torch.distributed.run", *arguments],
+                variables={**alone, **(variables or {})},
+            )
+    raise AssertionError(f"{words[0]} is not run: run it here, or say in tests/docs/held.py why not")
+
+
+def run_unpacking(line: str, folder: Path) -> list[Path]:
+    """Run a line of a shell that downloads or unpacks Debian packages, and give what came of it.
+
+    They are hundreds of megabytes, so stand-ins of the same names come, each with one file.
+
+    Args:
+        line: as the page has it.
+        folder: where we are.
+    """
+    (own := folder / "bin").mkdir()
+    (own / "apt-get").write_text(_APT_GET, encoding="utf-8")
+    (own / "apt-get").chmod(0o755)
+    on_path = {"PATH": f"{own}:{os.environ['PATH']}"}
+    if not line.startswith("apt-get "):
+        # What the line before has left.
+        _run([str(own / "apt-get"), "download", "one", "another"], variables=on_path)
+    _run(["bash", "-e", "-u", "-c", line], variables=on_path)
+    return list(folder.rglob("stand-in" if "dpkg-deb -x" in line else "*.deb"))
+
+
+def _with_ours() -> str:
+    return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
 def _java(source: Path, folder: Path) -> list[str]:
@@ -71,65 +111,3 @@ def _run(command: Sequence[str], stdin: str = "", variables: Mapping[str, str] |
     )
     assert run.returncode == 0, run.stderr + run.stdout
     return run.stdout
-
-
-def _make(command: Shown) -> None:
-    assert _run(["make", "--dry-run", "--directory", str(ROOT), *command.words[1:]])
-
-
-def _pip(command: Shown) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    verb, named = command.words[1:]
-    assert verb == "install"
-    wanted = Requirement(re.sub(r"^\.", project["name"], named))
-    if wanted.name == project["name"]:
-        assert wanted.extras <= set(project["optional-dependencies"])
-    else:
-        # What a reader's own program needs is what ours is tested with.
-        assert wanted.name in {Requirement(each).name for each in project["dependencies"]}
-
-
-def _debian(command: Shown) -> None:
-    parts = " ".join(command.words).split(" && ")
-    verb, *packages = parts[0].split()[1:]
-    assert verb == "download"
-    assert all(_PACKAGE.fullmatch(each) for each in packages)
-    for part in parts[1:]:
-        assert re.fullmatch(rf"dpkg-deb -x ({'|'.join(map(re.escape, packages))})_\*\.deb \w+", part)
-
-
-def _docker(command: Shown) -> None:
-    words = command.words
-    file = ROOT / words[words.index("--file") + 1]
-    text = file.read_text("utf-8")
-    if "--target" in words:
-        assert re.search(rf"^FROM .* AS {words[words.index('--target') + 1]}$", text, re.MULTILINE)
-    for name in (words[at + 1].partition("=")[0] for at, each in enumerate(words) if each == "--build-arg"):
-        assert re.search(rf"^ARG {name}\b", text, re.MULTILINE), name
-
-
-def _kubectl(command: Shown) -> None:
-    verb, *flags, overlay = command.words[1:]
-    assert (verb, flags) == ("apply", ["--server-side", "-k"])
-    assert (ROOT / overlay / "kustomization.yaml").is_file()
-
-
-def _torchrun(command: Shown) -> None:
-    launched = get_args_parser().parse_args(command.words[1:])
-    assert (launched.training_script, launched.no_python) == ("rpbert", True)
-
-
-def _shell(command: Shown) -> None:
-    _run(["bash", "-n", "-c", command.line])
-
-
-HELD: Mapping[str, Callable[[Shown], None]] = {
-    "apt-get": _debian,
-    "docker": _docker,
-    "for": _shell,
-    "kubectl": _kubectl,
-    "make": _make,
-    "pip": _pip,
-    "torchrun": _torchrun,
-}
-"""What a command that is not run is held against, by its program: the targets, extras and files it names."""

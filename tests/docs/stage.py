@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,8 +14,8 @@ from model.signing import make_keys, read_private_key
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
 from schemas import AnnotatedPost, DeadLetter, DeadLetterReason, Post, Stage
+from tests.docs.gold import lay_out_gold
 from tests.model.data.ambiguous import make_stamps
-from tests.refresh import conll, old_post
 from workers import kafka_clients
 from workers.local.samples import picture_bytes
 from workers.local.worker_process import WorkerProcess
@@ -87,14 +86,12 @@ def lay_out(here: Path, tiny: Path) -> None:
     (here / "docs").mkdir()
     make_stamps(here / "tuxpaint" / "usr" / "share" / "tuxpaint" / "stamps")
     for kind, content in (("png", picture_bytes("horse.jpg")), ("svg", _DRAWING)):
-        (here / "openclipart" / kind).mkdir(parents=True)
-        (here / "openclipart" / kind / f"horse.{kind}").write_bytes(content)
+        for folder in (here / "openclipart" / kind, here / "art" / "usr" / "share" / "openclipart" / kind):
+            folder.mkdir(parents=True)
+            (folder / f"horse.{kind}").write_bytes(content)
     (here / "runs" / "first" / "tensorboard").mkdir(parents=True)
     (here / "posts.jsonl").write_text('{"id": "1", "text": "Ada Lovelace in London"}\n', encoding="utf-8")
-    draw = random.Random(7)
-    for name in ("twitter2015/train.txt", "twitter2017/train.txt", "twitter2017/valid.txt", "october.txt"):
-        (here / name).parent.mkdir(exist_ok=True)
-        (here / name).write_text(conll([old_post(draw) for _ in range(4)]), encoding="utf-8")
+    lay_out_gold(here)
     (here / "textimage.csv").write_text(_TRC, encoding="utf-8")
     annotated = AnnotatedPost(
         post=Post(id="1", text="Ada in London"), entities=(), annotated_at=datetime.now(UTC), annotator="vera"

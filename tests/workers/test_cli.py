@@ -53,14 +53,6 @@ COMMANDS = tuple(_commands(app))
 
 # What they are for is not to print: they serve, train, write files, or print what has a form of its own.
 WITHOUT_JSON = {
-    ("bench", "latency"),
-    ("bench", "model"),
-    ("bench", "padding"),
-    ("bench", "peers"),
-    ("bench", "pictures"),
-    ("bench", "pipeline"),
-    ("bench", "scale"),
-    ("bench", "stages"),
     ("completion",),
     ("demo",),
     ("schemas",),
@@ -94,6 +86,30 @@ def test_every_command_explains_itself(rpbert: Rpbert, command: tuple[str, ...])
     assert "\x1b" not in run.output
 
 
+def test_what_is_a_command_s_own_comes_before_what_it_shares(rpbert: Rpbert) -> None:
+    said = rpbert("worker", "--help").output
+    own = ["╭─ Parameters ─", "--delivery", "╭─ Kafka ─", "--bootstrap-servers", "╭─ Release and device ─"]
+    own += ["--release ", "╭─ Pictures ─", "--redis-url"]
+    places = [said.index(each) for each in own]
+    assert places == sorted(places)
+    listed = re.findall(r"^│ ([a-z]+) ", rpbert("releases", "--help").output, re.MULTILINE)
+    assert listed == ["list", "show", "publish", "rollback", "verify", "prune", "keygen"]
+
+
+def test_a_default_is_shown_where_it_says_something(rpbert: Rpbert) -> None:
+    said = " ".join(rpbert("worker", "--help").output.replace("│", " ").split())
+    assert "[env var: RPBERT_DELIVERY] [default: exactly-once]" in said
+    assert "[env var: RPBERT_BATCH_WAIT_MS] [default: 20]" in said
+    assert not re.search(r"\[default: (?:None|False|\(\)|\"\"|)\]", said)
+
+
+def test_a_command_that_fetches_for_itself_asks_no_redis_unless_told(rpbert: Rpbert) -> None:
+    for command in ("tag", "explain"):
+        assert "[default: redis" not in rpbert(command, "--help").output
+        _, bound, _ = app.parse_args([command, "Ada", "--fetch-timeout", "1"])
+        assert bound.arguments["pictures"].redis_url is None
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_s_misuse_is_status_2_and_one_sentence(
     rpbert: Rpbert, command: tuple[str, ...]
@@ -121,11 +137,13 @@ def test_version_is_the_distribution_s(rpbert: Rpbert) -> None:
         (["topics", "create", "--partitions", "0"], {}, ["--partitions", "0"]),
         (["train", "--train", "a", "--dev", "b", "--output", "c", "--preset", "tiny"], {}, ["tiny", "paper"]),
         (["train", "--train", "a", "--dev", "b"], {}, ["--output"]),
+        (["tail", "--limit", "0"], {}, ["--limit", "0"]),
+        (["tag"], {}, ["TEXT", "`rpbert tag --help`"]),
         (["dlq", "list", "--since", "yesterday"], {}, ["--since", "'yesterday'", "2h or 7d"]),
         (["dlq", "list", "--reason", "bad"], {}, ["--reason", "model_failed"]),
         (["dlq", "show", "3"], {}, ["'3'", "PARTITION:OFFSET"]),
         (["dlq", "replay", "3:1", "x:2"], {}, ["'x:2'", "PARTITION:OFFSET"]),
-        (["releases", "list"], {}, ["--store"]),
+        (["releases", "list"], {}, ["--store", "`rpbert releases list --help`"]),
         (["releases", "rollback", "--store", "x"], {}, ["--reason"]),
         (["releases", "prune", "--store", "x", "--keep", "0"], {}, ["--keep", "0"]),
     ],
@@ -144,6 +162,12 @@ def test_a_store_without_the_release_is_one_sentence_and_status_1(rpbert: Rpbert
     assert run.status == 1
     assert "no release in the channel stable" in run.sentence
     assert rpbert("releases", "list", "--store", "memory://empty").status == 0
+
+
+def test_a_device_that_there_is_not_is_told_by_its_own_flag(rpbert: Rpbert) -> None:
+    assert rpbert("tag", "Ada", "--device", "tpu").sentence == (
+        "rpbert: device 'tpu' is not to be had here: give auto, cpu or cuda (--device tpu)"
+    )
 
 
 def test_a_flag_wins_over_its_variable(rpbert: Rpbert) -> None:

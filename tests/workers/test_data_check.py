@@ -64,6 +64,22 @@ def test_a_wrong_file_is_named_and_the_others_are_still_printed(
     assert "3 posts" in capsys.readouterr().out
 
 
+def test_of_many_wrong_files_the_first_are_named_and_the_others_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        (folder / f"bad{number}.txt").write_text("b B-PER\n", encoding="utf-8")
+    with pytest.raises(
+        SetupError, match=r"^5 files: .*bad2\.txt:1: .*; and 2 more, all of them by --json$"
+    ) as told:
+        check_and_print((folder,), images=None, texts=None, as_json=False)
+    assert "bad3" not in str(told.value)
+    with pytest.raises(SetupError):
+        check_and_print((folder,), images=None, texts=None, as_json=True)
+    files = json.loads(capsys.readouterr().out.splitlines()[-1])["files"]
+    assert sum("error" in file for file in files) == 5
+
+
 def test_a_directory_without_data_says_what_is_looked_for(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"holds no data file.*\.jsonl"):
         check_and_print((tmp_path,), images=None, texts=None, as_json=False)

@@ -118,6 +118,37 @@ def test_long_work_shows_how_far_it_is_beside_its_output(terminal: Terminal, com
     assert says not in piped
 
 
+FETCHING = (
+    "doctor",
+    "evaluate --data valid.txt",
+    "explain Ada",
+    "tag Ada",
+    "train --train valid.txt --dev valid.txt --epochs 1 --output run --resume --json",
+)
+
+
+@pytest.mark.parametrize("command", FETCHING)
+def test_a_release_on_its_way_from_a_store_shows_how_far_it_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RPBERT_RELEASE", "store#stable")
+    monkeypatch.setenv("RPBERT_INITIAL_RELEASE", "store#stable")
+    monkeypatch.setenv("RPBERT_REDIS_URL", "")
+    # A file of its own never takes a turn of the bar.
+    monkeypatch.setattr("model.store.files._CHUNK_BYTES", 1024)
+    far = "fetching the release"
+    if command == "doctor":
+        # The bar is on the terminal of the findings.
+        assert far in terminal.show(command)
+    else:
+        piped, beside = terminal.pipe(*command.split())
+        assert far in beside
+        assert far not in piped
+    # Now it is here.
+    assert far not in terminal.show(*command.split())
+
+
 def test_without_a_terminal_there_is_no_bar(rpbert: Rpbert, terminal: Terminal) -> None:
     run = rpbert("releases", "verify", "--store", "store")
     assert (run.output, run.errors) == ("tiny/1: ok\n", "")

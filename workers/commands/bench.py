@@ -81,8 +81,8 @@ app = App(
 if (_CLONE / "bench" / "__init__.py").exists():
     # An editable install finds the packages of the wheel alone.
     sys.path.append(str(_CLONE))
-    for _function, _help in _BENCHES:
-        app.command(_function, name=_function.rpartition(":")[2], help=_help)
+    for _number, (_function, _help) in enumerate(_BENCHES):
+        app.command(_function, name=_function.rpartition(":")[2], help=_help, sort_key=_number)
 else:
 
     @app.default

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Final, Literal
+
+# The library's script only defines the function, which zsh would call only from a file of the same name.
+_ZSH_BEGINS: Final = """
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _cyclopts_rpbert "$@"
+else
+  compdef _cyclopts_rpbert rpbert
+fi
+"""
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
@@ -15,6 +24,8 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
 
         rpbert completion zsh > "${fpath[1]}/_rpbert"
 
+        source <(rpbert completion zsh)
+
         rpbert completion fish > ~/.config/fish/completions/rpbert.fish
 
     Args:
@@ -22,4 +33,5 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     """
     from workers.cli import app
 
-    sys.stdout.write(app.generate_completion(shell=shell))
+    script = app.generate_completion(shell=shell)
+    sys.stdout.write(script + _ZSH_BEGINS if shell == "zsh" else script)

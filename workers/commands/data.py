@@ -9,7 +9,7 @@ from cyclopts import App
 app = App(name="data", help="Data sets for training and evaluation.")
 
 
-@app.command
+@app.command(sort_key=1)
 def check(
     paths: tuple[Path, ...],
     /,
@@ -40,7 +40,7 @@ def check(
     check_and_print(paths, images=images, texts=texts, as_json=json)
 
 
-@app.command
+@app.command(sort_key=2)
 def ambiguity(
     *,
     captioned_pictures: Path,
@@ -77,7 +77,7 @@ def ambiguity(
     generate_and_write(captioned_pictures, output, seed, further_captioned_pictures, as_json=json)
 
 
-@app.command
+@app.command(sort_key=3)
 def captions(
     *,
     output: Path,

@@ -25,7 +25,7 @@ def _places(_type: Any, tokens: Sequence[Token]) -> tuple[Place, ...]:
     return tuple(Place.parse(token.value) for token in tokens)
 
 
-@app.command(name="list")
+@app.command(name="list", sort_key=1)
 def list_(
     *,
     settings: KafkaSettings = KafkaSettings(),
@@ -59,7 +59,7 @@ def list_(
     list_and_print(settings, selection, limit=limit, count=count, as_json=json)
 
 
-@app.command
+@app.command(sort_key=2)
 def show(
     letter: Annotated[Place, Parameter(converter=_place, n_tokens=1, accepts_keys=False)],
     /,
@@ -86,7 +86,7 @@ def show(
     show_and_print(settings, letter, as_json=json)
 
 
-@app.command
+@app.command(sort_key=3)
 def replay(
     letters: Annotated[tuple[Place, ...], Parameter(converter=_places, n_tokens=-1, accepts_keys=False)] = (),
     /,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.settings import ModelSettings, PictureSettings
+from workers.settings import ModelSettings, OwnPictureSettings
 
 
 def explain(
@@ -14,7 +14,7 @@ def explain(
     image: tuple[str, ...] = (),
     output: Path = Path("explain.png"),
     model: ModelSettings = ModelSettings(),
-    pictures: PictureSettings = PictureSettings(redis_url=None),
+    pictures: OwnPictureSettings = OwnPictureSettings(),
     json: bool = False,
 ) -> None:
     """Draw what each entity of a post attends to in its pictures, before and behind the gate.

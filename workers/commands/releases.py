@@ -14,7 +14,7 @@ app = App(name="releases", help="Publish model releases, roll them back, verify 
 _AtLeastOne = validators.Number(gte=1)
 
 
-@app.command(name="list")
+@app.command(name="list", sort_key=1)
 def list_(
     *,
     store: StoreSettings,
@@ -42,7 +42,7 @@ def list_(
     list_and_print(store, kafka, as_json=json)
 
 
-@app.command
+@app.command(sort_key=2)
 def show(target: str, /, *, store: StoreSettings, json: bool = False) -> None:
     """Show a release with its files and signature, or a channel with its history.
 
@@ -62,7 +62,7 @@ def show(target: str, /, *, store: StoreSettings, json: bool = False) -> None:
     show_and_print(target, store, as_json=json)
 
 
-@app.command
+@app.command(sort_key=3)
 def publish(
     source: str,
     /,
@@ -120,7 +120,7 @@ def publish(
     )
 
 
-@app.command
+@app.command(sort_key=4)
 def rollback(
     *,
     store: StoreSettings,
@@ -153,7 +153,7 @@ def rollback(
     roll_back_and_print(store, kafka, channel=channel, reason=reason, by=by, as_json=json)
 
 
-@app.command
+@app.command(sort_key=5)
 def verify(
     targets: tuple[str, ...] = (),
     /,
@@ -181,7 +181,7 @@ def verify(
     verify_and_print(targets, store, public_key=public_key, as_json=json)
 
 
-@app.command
+@app.command(sort_key=6)
 def prune(
     *,
     store: StoreSettings,
@@ -210,7 +210,7 @@ def prune(
     prune_and_print(store, keep=keep, execute=execute, as_json=json)
 
 
-@app.command
+@app.command(sort_key=7)
 def keygen(path: Path, /, *, json: bool = False) -> None:
     """Make a pair of Ed25519 keys: PATH to sign releases with, PATH.pub to check them with.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.settings import ModelSettings, PictureSettings
+from workers.settings import ModelSettings, OwnPictureSettings
 
 
 def tag(
@@ -11,7 +11,7 @@ def tag(
     *,
     image: tuple[str, ...] = (),
     model: ModelSettings = ModelSettings(),
-    pictures: PictureSettings = PictureSettings(redis_url=None),
+    pictures: OwnPictureSettings = OwnPictureSettings(),
     json: bool = False,
 ) -> None:
     """Tag one text with its pictures, and print what was found.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
+from cyclopts import Parameter, validators
 from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
@@ -18,7 +20,7 @@ def tail(
     *,
     settings: KafkaSettings = KafkaSettings(),
     from_start: bool = False,
-    limit: int | None = None,
+    limit: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     json: bool = False,
 ) -> None:
     """Show the results of the output topic as they are committed; Ctrl-C ends it.

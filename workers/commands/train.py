@@ -35,13 +35,17 @@ def train(*, settings: TrainingSettings, json: bool = False) -> None:
         from model.pretrained import WeightsError
         from model.release import ReleaseError
         from model.training.errors import TrainingError
+        from model.training.processes import Crew
         from model.training.run import REPORT
         from model.training.run import train as run
+        from workers.fetching import fetch_ahead
     except ModuleNotFoundError as error:
         raise SetupError(
             f"training needs {error.name}, which is not installed: pip install 'rpbert-stream[train]'"
         ) from None
     try:
+        if settings.initial_release is not None and Crew(settings.device).leads:
+            fetch_ahead(settings.initial_release)
         release = run(settings, Console(stderr=True) if json else None)
     except (DatasetError, ReleaseError, TrainingError, WeightsError) as error:
         raise SetupError(str(error)) from None

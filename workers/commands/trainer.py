@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Annotated, Final
+
+from cyclopts import Parameter
 
 from model.training.settings import GoldData, Recipe
 from workers.errors import SetupError
 from workers.settings import KafkaSettings, StoreSettings, TrainerSettings
+from workers.settings.groups import RECIPE
 
 REFUSED: Final = 3
 """Exit status of a run whose candidate was refused."""
@@ -19,7 +22,7 @@ def trainer(
     store: StoreSettings,
     kafka: KafkaSettings = KafkaSettings(),
     gold: GoldData,
-    recipe: Recipe = Recipe(),
+    recipe: Annotated[Recipe, Parameter(group=RECIPE)] = Recipe(),
     json: bool = False,
 ) -> None:
     """Train the release in service on, judge what comes of it, and publish it or refuse it.

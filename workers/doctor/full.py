@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
+from fsspec.callbacks import Callback
+
 from workers import kafka_clients
 from workers.doctor.access import transactions
 from workers.doctor.cluster import every_topic
@@ -19,8 +21,8 @@ from workers.settings import WorkerSettings
 _REDIS_SECONDS: Final = 5.0
 
 
-def examine(settings: WorkerSettings, picture_url: str | None) -> Iterator[Finding]:
-    """All findings, each as soon as it is made."""
+def examine(settings: WorkerSettings, picture_url: str | None, progress: Callback) -> Iterator[Finding]:
+    """All findings, each as soon as it is made; `progress` is told how far the release is."""
     try:
         client = kafka_clients.admin(settings.kafka)
     except SetupError as error:
@@ -36,6 +38,6 @@ def examine(settings: WorkerSettings, picture_url: str | None) -> Iterator[Findi
     from workers.doctor import egress, serving  # noqa: PLC0415
 
     yield serving.device(settings.model)
-    yield serving.release(settings.model)
+    yield serving.release(settings.model, progress)
     if picture_url is not None:
         yield asyncio.run(egress.picture(settings.pictures, picture_url))

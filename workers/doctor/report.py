@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from json import dumps
 from typing import Final
 
+from fsspec.callbacks import Callback
 from rich.console import Console
+from rich.filesize import decimal
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +25,7 @@ from workers.render import plain
 from workers.settings import WorkerSettings
 
 _STYLES: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+_LOOKING: Final = "looking"
 _CHECK_CELLS: Final = max(len(check.value) for check in Check)
 
 
@@ -32,9 +37,11 @@ def examine_and_print(settings: WorkerSettings, picture_url: str | None, *, as_j
     """
     console = Console(highlight=False)
     # On the console of the findings, so that they go above it.
-    looking = console.status("looking") if console.is_terminal and not as_json else nullcontext()
-    with looking, kafka_clients.told_by_us():
-        findings = list(_told(examine(settings, picture_url), None if as_json else console))
+    looking = console.status(_LOOKING)
+    progress = Callback(hooks={"status": partial(_show_fetch, looking)})
+    shown = looking if console.is_terminal and not as_json else nullcontext()
+    with shown, kafka_clients.told_by_us():
+        findings = list(_told(examine(settings, picture_url, progress), None if as_json else console))
     counts = Counter(finding.verdict for finding in findings)
     passes = not counts[Verdict.FAIL]
     if as_json:
@@ -44,6 +51,11 @@ def examine_and_print(settings: WorkerSettings, picture_url: str | None, *, as_j
         notes = Console(stderr=True, highlight=False)
         notes.print(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict), markup=False)
     return passes
+
+
+def _show_fetch(looking: Status, size: int, value: int, **_: object) -> None:
+    far = f"fetching the release: {decimal(value)} of {decimal(size)}"
+    looking.update(far if value < size else _LOOKING)
 
 
 def _told(findings: Iterable[Finding], console: Console | None) -> Iterable[Finding]:

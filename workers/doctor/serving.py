@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from fsspec.callbacks import Callback
 
 from model.device import DeviceError, pick_device
 from workers.doctor.finding import Check, Finding, fail, ok, warn
@@ -34,10 +35,10 @@ def device(settings: ModelSettings) -> Finding:
     return ok(Check.DEVICE, f"{picked}, {torch.get_num_threads()} threads")
 
 
-def release(settings: ModelSettings) -> Finding:
-    """Whether the release is there, is whole, and loads."""
+def release(settings: ModelSettings, progress: Callback) -> Finding:
+    """Whether the release is there, is whole, and loads; `progress` is told how far it is."""
     try:
-        tagger = load_tagger(settings)
+        tagger = load_tagger(settings, progress=progress)
     except SetupError as error:
         return fail(Check.RELEASE, str(error), "correct --release, or publish one: `rpbert releases --help`")
     return ok(Check.RELEASE, f"{tagger.name}/{tagger.version} is whole and loads")

@@ -16,10 +16,26 @@ _DOWNLOAD_SECONDS = 300.0
 _TO_INSTALL = re.compile(r"^Inst (\S+)", re.MULTILINE)
 
 
-def debian_program(package: str, program: str, progress: Progress = silent) -> Path:
-    """A program: the machine's own, else that of a Debian package that is kept unpacked in the cache.
+def debian_package(package: str, progress: Progress = silent) -> Path:
+    """The folder of a Debian package's files, unpacked in the cache.
 
     apt checks the package against its signed index. It enters the cache whole, by a rename.
+
+    Args:
+        package: the Debian package.
+        progress: told what is downloaded.
+
+    Raises:
+        LocalServiceError: the machine has no way to get it.
+    """
+    kept = cache_directory() / "debian" / package
+    if not kept.is_dir():
+        _unpack(package, kept, progress)
+    return kept
+
+
+def debian_program(package: str, program: str, progress: Progress = silent) -> Path:
+    """A program: the machine's own, else that of a Debian package, see `debian_package`.
 
     Args:
         package: the Debian package.
@@ -31,7 +47,7 @@ def debian_program(package: str, program: str, progress: Progress = silent) -> P
     """
     if installed := shutil.which(program):
         return Path(installed)
-    kept = _kept(package, progress)
+    kept = debian_package(package, progress)
     for found in (kept / "usr" / "bin" / program, kept / "bin" / program):
         if found.is_file():
             return found
@@ -58,16 +74,8 @@ def debian_libraries(package: str, progress: Progress = silent) -> list[Path]:
         check=False,
     )
     needed = [name for name in _TO_INSTALL.findall(asked.stdout) if name != package]
-    kept = (_kept(name, progress) for name in needed)
+    kept = (debian_package(name, progress) for name in needed)
     return sorted({library.parent for tree in kept for library in tree.rglob("*.so.*")})
-
-
-def _kept(package: str, progress: Progress) -> Path:
-    """The unpacked package in the cache."""
-    kept = cache_directory() / "debian" / package
-    if not kept.is_dir():
-        _unpack(package, kept, progress)
-    return kept
 
 
 def _no_debian(package: str) -> LocalServiceError:

@@ -5,7 +5,7 @@ wins. Names are those of the Kafka and Redis clients where they have one.
 """
 
 from workers.settings.kafka import KafkaSettings
-from workers.settings.pictures import HostName, PictureSettings
+from workers.settings.pictures import HostName, OwnPictureSettings, PictureSettings
 from workers.settings.releases import CandidateSettings, ModelSettings, RefreshSettings, StoreSettings
 from workers.settings.trainer import RuleSettings, TrainerSettings
 from workers.settings.viewer import ViewerSettings
@@ -18,6 +18,7 @@ __all__ = [
     "HostName",
     "KafkaSettings",
     "ModelSettings",
+    "OwnPictureSettings",
     "PictureSettings",
     "RefreshSettings",
     "RuleSettings",

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 from pydantic import Field, SecretStr, model_validator
 
 from workers.settings.base import Settings
+from workers.settings.groups import KAFKA
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=KAFKA)
 class KafkaSettings(Settings):
     """How to reach Kafka, and the names of the topics."""
 

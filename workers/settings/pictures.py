@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from pydantic import Field, IPvAnyNetwork, StringConstraints
 
 from workers.settings.base import HEADER_TEXT, Settings
+from workers.settings.groups import PICTURES
 
 HostName = Annotated[
     str,
@@ -18,7 +19,7 @@ HostName = Annotated[
 """A host's name, punycode for one in another script; an address is no name, `allow_network` takes it."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=PICTURES)
 class PictureSettings(Settings):
     """How pictures are fetched, decoded and remembered."""
 
@@ -86,4 +87,12 @@ class PictureSettings(Settings):
     url_ttl: int = Field(3_600, ge=1, description="Seconds a URL is taken to lead to the same picture.")
     failure_ttl: int = Field(
         60, ge=1, description="Seconds a picture that can't be had isn't asked for again."
+    )
+
+
+class OwnPictureSettings(PictureSettings):
+    """Those of a command that fetches for itself: it shares no cache unless it is told to."""
+
+    redis_url: str | None = Field(
+        None, description="Redis to look for picture features in, as `rpbert worker` takes it; none if unset."
     )

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 
 from workers.settings.base import Settings
+from workers.settings.groups import FOLLOWING, RELEASE
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=RELEASE)
 class ModelSettings(Settings):
     """Which release serves, and where it runs."""
 
@@ -43,7 +44,7 @@ class StoreSettings(Settings):
     )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=FOLLOWING)
 class RefreshSettings(Settings):
     """How a running worker follows the channel of its release store."""
 
@@ -56,7 +57,7 @@ class RefreshSettings(Settings):
     )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=FOLLOWING)
 class CandidateSettings(Settings):
     """What a running worker does with a candidate for service: a trial, a shadow, or nothing."""
 

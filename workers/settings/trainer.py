@@ -8,9 +8,10 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from workers.settings.base import Settings
+from workers.settings.groups import RULE
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=RULE)
 class RuleSettings(Settings):
     """What a candidate must come to beside the release in service; figures in 0-1."""
 

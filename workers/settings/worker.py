@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 
 from workers.settings.base import Settings
+from workers.settings.groups import BATCHES
 from workers.settings.kafka import KafkaSettings
 from workers.settings.pictures import PictureSettings
 from workers.settings.releases import CandidateSettings, ModelSettings, RefreshSettings
@@ -21,7 +22,7 @@ class Delivery(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=BATCHES)
 class BatchSettings(Settings):
     """How posts become batches."""
 
@@ -73,7 +74,7 @@ class WorkerSettings(Settings):
         "that came before a worker's first commit.",
     )
     delivery: Delivery = Field(
-        Delivery.EXACTLY_ONCE, description="exactly_once by Kafka transactions, or at_least_once without."
+        Delivery.EXACTLY_ONCE, description="exactly-once by Kafka transactions, or at-least-once without."
     )
     commit_interval_ms: float = Field(
         150, ge=0, le=10_000, description="Milliseconds between commits of finished posts."

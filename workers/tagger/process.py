@@ -14,10 +14,12 @@ from uuid import uuid4
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from kafka import KafkaConsumer
 from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError
 
 from model.config import GateKind
+from model.device import DeviceError, pick_device
 from model.inference import Tagger
 from model.release import ReleaseError, local_release
 from model.signing import read_public_key
@@ -26,6 +28,7 @@ from model.store.store import ReleaseStore
 from workers import kafka_clients, logs
 from workers.doctor.quick import require_what_a_worker_needs
 from workers.errors import SetupError
+from workers.fetching import LoggedFetch
 from workers.kafka_cures import MemberReplaced
 from workers.metrics import Metrics
 from workers.settings import Delivery, ModelSettings, WorkerSettings
@@ -155,7 +158,7 @@ def make_follower(
 
 
 def _ready_tagger(settings: WorkerSettings) -> Tagger:
-    tagger = load_tagger(settings.model)
+    tagger = load_tagger(settings.model, progress=LoggedFetch(settings.model.release))
     try:
         tagger.rehearse(posts=settings.batch.batch_posts, tokens=settings.batch.batch_tokens)
     except ReleaseError as error:
@@ -214,15 +217,30 @@ def _lost(error: Exception) -> str:
     return "another worker with the same group instance id has started"
 
 
-def load_tagger(settings: ModelSettings, *, gate: GateKind | None = None) -> Tagger:
+def load_tagger(
+    settings: ModelSettings, *, gate: GateKind | None = None, progress: Callback = DEFAULT_CALLBACK
+) -> Tagger:
     """Load the release that the settings name, for ablation with another gate than its own.
+
+    What is fetched from a store is told to `progress`.
 
     Raises:
         SetupError: it isn't there, or can't be trusted.
     """
     key = _public_key(settings)
     try:
-        return Tagger.load(settings.release, device=settings.device, dtype=settings.dtype, gate=gate, key=key)
+        pick_device(settings.device)
+    except DeviceError as error:
+        raise SetupError(f"{error} (--device {settings.device})") from error
+    try:
+        return Tagger.load(
+            settings.release,
+            device=settings.device,
+            dtype=settings.dtype,
+            gate=gate,
+            key=key,
+            progress=progress,
+        )
     except ReleaseError as error:
         raise SetupError(f"{error} (--release {settings.release})") from error
 

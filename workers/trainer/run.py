@@ -24,6 +24,7 @@ from model.training.processes import Crew
 from model.training.run import RELEASE, train
 from model.training.settings import TrainingSettings
 from workers.errors import SetupError
+from workers.fetching import fetch_ahead
 from workers.releases.operate import me
 from workers.trainer.begin import HELD_OUT, Job, begin, training_settings
 from workers.trainer.finish import end, publish, still_in_service
@@ -103,6 +104,7 @@ class _Lead:
             judgement = record.judgement
             if judgement is None:
                 order = training_settings(self._job, work, record, incumbent)
+                fetch_ahead(incumbent)
                 waiting.pop_all()
                 self._train(work, order)
                 judgement = self._judge(work, exam, record, incumbent)

@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from model.config import GateKind
 from model.inference import Tagger
 from workers.explain import with_attention
+from workers.fetching import LoggedFetch
 from workers.one_post import as_content, request
 from workers.settings import ModelSettings
 from workers.tagger.engine import describe
@@ -37,7 +38,7 @@ class Explainer:
         Raises:
             SetupError: it isn't there, or can't be trusted.
         """
-        self._tagger: Final[Tagger] = load_tagger(settings)
+        self._tagger: Final[Tagger] = load_tagger(settings, progress=LoggedFetch(settings.release))
         self._thumbnails: Final = thumbnails
         self._known: Final[LRUCache[Place, dict[str, Any]]] = LRUCache(_REMEMBERED)
         self._turn: Final = ThreadPoolExecutor(1, thread_name_prefix="attention")

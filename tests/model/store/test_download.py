@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.callbacks import Callback
 
 from model.manifest import FILES, MANIFEST, ReleaseError, verify_directory
 from model.signing import make_keys, read_private_key
@@ -74,6 +75,25 @@ def test_what_is_here_is_not_fetched_again_unless_it_was_damaged(
     assert fetch() == directory
     assert len(fetched) == len(FILES)
     verify_directory(directory)
+
+
+def test_who_waits_is_told_how_many_bytes_there_are_and_come(publish: Publish, fetch: Fetch) -> None:
+    publish("1")
+    told: list[tuple[int, int]] = []
+
+    def progress() -> Callback:
+        return Callback(hooks={"told": lambda size, value, **_: told.append((size, value))})
+
+    directory = fetch(progress=progress())
+    size = sum((directory / file).stat().st_size for file in FILES)
+    assert told[0] == (size, 0)
+    assert len(told) > len(FILES)
+    assert told == sorted(told)
+    assert told[-1] == (size, size)
+    told.clear()
+    # It is here already.
+    fetch(progress=progress())
+    assert told == []
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -10,6 +10,7 @@ from model.manifest import Fault, ReleaseError
 from model.store.channel import Entry
 from model.store.download import download
 from model.store.reference import Reference
+from workers.fetching import LoggedFetch
 from workers.settings import BatchSettings, ModelSettings
 
 
@@ -28,7 +29,8 @@ def bring_in(
     Raises:
         ReleaseError: it can't serve; its fault tells whether trying again may help.
     """
-    directory = download(Reference(store, entry.release), key=key)
+    progress = LoggedFetch(str(entry.release))
+    directory = download(Reference(store, entry.release), key=key, progress=progress)
     # A download is named by its manifest's digest.
     if directory.name != entry.manifest_sha256:
         raise ReleaseError(
