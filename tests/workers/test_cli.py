@@ -88,8 +88,8 @@ def test_every_command_explains_itself(rpbert: Rpbert, command: tuple[str, ...])
 
 def test_what_is_a_command_s_own_comes_before_what_it_shares(rpbert: Rpbert) -> None:
     said = rpbert("worker", "--help").output
-    own = ["╭─ Parameters ─", "--delivery", "╭─ Kafka ─", "--bootstrap-servers", "╭─ Release and device ─"]
-    own += ["--release ", "╭─ Pictures ─", "--redis-url"]
+    own = ["╭─ Parameters ─", "│ --delivery ", "╭─ Kafka ─", "│ --bootstrap-servers "]
+    own += ["╭─ Release and device ─", "│ --release ", "╭─ Pictures ─", "│ --redis-url "]
     places = [said.index(each) for each in own]
     assert places == sorted(places)
     listed = re.findall(r"^│ ([a-z]+) ", rpbert("releases", "--help").output, re.MULTILINE)

@@ -49,6 +49,27 @@ def test_the_figures_are_those_of_the_posts(page: Page, empty_stand: Stand) -> N
         expect(types).to_have_attribute("aria-label", "PER 3, LOC 2, ORG 0, MISC 0")
 
 
+def test_the_most_named_are_eight_and_names_of_two_types_are_two(page: Page, empty_stand: Stand) -> None:
+    names = [f"Zoe{letter}" for letter in "abcdefgh"]
+    empty_stand.publish(
+        *(tagged(f"{name} and {name}", [("PER", name, 0.9)]) for name in names),
+        *(tagged("Paris sings", [("PER", "Paris", 0.9)]) for _ in range(2)),
+        *(tagged("in Paris", [("LOC", "Paris", 0.9)]) for _ in range(3)),
+    )
+    with ViewerServer(bare(empty_stand)) as server:
+        page.goto(server.url)
+        top = page.locator("#top li")
+        # The last two of those that were named once are left out.
+        expect(top).to_have_text(["Paris3", "Paris2", *(f"{name}1" for name in names[:6])])
+        expect(top.locator("button")).to_have_count(8)
+        expect(top.first.locator("button")).to_have_class("LOC")
+        top.nth(1).locator("button").click()
+        expect(page.get_by_label("Search in the text")).to_have_value("Paris")
+        expect(page.locator("article.post")).to_have_count(5)
+        # Those of the posts that are left.
+        expect(top).to_have_text(["Paris3", "Paris2"])
+
+
 def test_the_page_keeps_no_more_posts_than_the_history(page: Page, empty_stand: Stand) -> None:
     empty_stand.publish(*(tagged(f"kept {number} here") for number in range(HISTORY)))
     with ViewerServer(bare(empty_stand, HISTORY)) as server:
@@ -67,6 +88,13 @@ def test_a_link_shows_its_post_alone(page: Page, viewer: ViewerServer, stand: St
     page.goto(viewer.url)
     card(page, "linked to").get_by_role("link", name="link").click()
     expect(card(page, "linked to")).to_be_visible()
+    expect(page.locator("#filters")).to_be_hidden()
+    address = page.url
+    page.keyboard.press("2")
+    assert page.url == address
+    # As who was given the link finds it.
+    page.goto(address)
+    expect(card(page, "linked to")).to_be_visible()
     stand.publish(tagged("came meanwhile: Zoe", [("PER", "Zoe", 0.9)]))
     # It has arrived.
     expect(page.locator("#top")).to_contain_text("Zoe")
@@ -74,6 +102,17 @@ def test_a_link_shows_its_post_alone(page: Page, viewer: ViewerServer, stand: St
     page.get_by_role("link", name="All posts").click()
     expect(card(page, "came meanwhile")).to_be_visible()
     expect(card(page, "beside it")).to_be_visible()
+
+
+def test_a_link_to_a_post_that_is_gone_says_so_and_leads_back(
+    page: Page, viewer: ViewerServer, stand: Stand
+) -> None:
+    stand.publish(tagged("still here"))
+    page.goto(f"{viewer.url}/posts/0-999999")
+    expect(page.locator("#posts")).to_contain_text("no result stands at 0-999999")
+    expect(page.locator("article.post")).to_have_count(0)
+    page.get_by_role("link", name="All posts").click()
+    expect(card(page, "still here")).to_be_visible()
 
 
 def test_the_keys_do_what_the_help_says(page: Page, viewer: ViewerServer, stand: Stand) -> None:

@@ -143,7 +143,8 @@ class Page {
   key(event) {
     if (event.key === "Escape") { document.activeElement.closest(".editor")?.remove(); document.activeElement.blur(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || byId("composer").open || document.activeElement.closest("input, textarea, select, .editor")) return;
-    const type = this.about.types[Number(event.key) - 1];
+    // Beside one post there are no filters to be seen.
+    const type = this.linked ? undefined : this.about.types[Number(event.key) - 1];
     const actions = {
       "/": () => byId("query").focus(), p: () => this.pause(), d: theme, "?": help, n: () => this.composer.open(),
       j: () => this.step(1), k: () => this.step(-1), c: () => document.activeElement.closest(".post")?.querySelector(".correct")?.click(),
