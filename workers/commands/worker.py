@@ -13,6 +13,7 @@ import structlog
 
 from workers.errors import SetupError
 from workers.settings import WorkerSettings
+from workers.tagger.lasting import lasting
 
 
 def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
@@ -33,7 +34,8 @@ def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
 
         supervise(settings, one_of_several)
         return
-    from workers.tagger.process import serve
+    with lasting():
+        from workers.tagger.process import serve
 
     serve(settings)
 
@@ -43,7 +45,8 @@ def one_of_several(settings: WorkerSettings, assembled: Connection) -> None:
     # Ctrl-C at a terminal is for the supervisor, which tells us; twice would end us at once.
     os.setsid()
     Thread(target=_end_with_the_supervisor, name="supervisor", daemon=True).start()
-    from workers.tagger.process import serve
+    with lasting():
+        from workers.tagger.process import serve
 
     try:
         serve(settings, assembled.send)

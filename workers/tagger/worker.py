@@ -37,6 +37,7 @@ _POLL_MS: Final = 20
 _POLL_AGAIN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.25
 _TRIM_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 5.0
 # What a commit may take of the time in which partitions must be given up.
 _COMMIT_SHARE: Final = 0.25
 # Commits that fail again and again come ever more seldom, up to this.
@@ -105,7 +106,7 @@ class Worker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop`.
+        """Work until `stop`, then leave the group.
 
         Raises:
             workers.tagger.publisher.PublisherLost: another worker has taken this one's place.
@@ -128,8 +129,12 @@ class Worker:
         finally:
             # From here on nothing is drained or committed, also not when the consumer's close revokes.
             self._checkpoint = Checkpoint()
-            self._engine.close()
-            self._serving.close()
+            # Before all that takes its time: the other members wait for it.
+            try:
+                self._consumer.close(timeout_ms=_LEAVE_SECONDS * 1_000)
+            finally:
+                self._engine.close()
+                self._serving.close()
 
     def _turn(self) -> None:
         self._health.turned = monotonic()
