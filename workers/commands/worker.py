@@ -13,6 +13,7 @@ import structlog
 
 from workers.errors import SetupError
 from workers.settings import WorkerSettings
+from workers.tagger.cores import spin_briefly
 from workers.tagger.lasting import lasting
 
 
@@ -29,6 +30,7 @@ def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
 
         RPBERT_BOOTSTRAP_SERVERS=kafka:9092 rpbert worker --device cuda --metrics-port 9400
     """
+    spin_briefly()
     if settings.processes > 1:
         from workers.tagger.supervisor import supervise
 
