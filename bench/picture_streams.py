@@ -50,6 +50,7 @@ def posts_a_second(tagger: Tagger, settings: PictureSettings, urls: Sequence[str
 
     def illustrated(job: Job, pictures: tuple[Picture, ...]) -> None:
         job.pictures = pictures
+        engine.expect(1)
         engine.submit(job)
 
     def submit(offset: int, text: str, url: str) -> None:

@@ -18,7 +18,7 @@ from workers.fetching import ShownFetch
 from workers.one_post import as_content, load_pictures, refuse_too_many, request
 from workers.progress import bar
 from workers.settings import ModelSettings, PictureSettings
-from workers.tagger.engine import describe
+from workers.tagger.description import describe
 from workers.tagger.outcome import image_relations
 from workers.tagger.process import load_tagger
 

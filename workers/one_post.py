@@ -20,7 +20,7 @@ from workers.metrics import Metrics
 from workers.progress import bar
 from workers.render import marked, relation
 from workers.settings import ModelSettings, PictureSettings
-from workers.tagger.engine import describe
+from workers.tagger.description import describe
 from workers.tagger.outcome import image_relations
 from workers.tagger.pictures.picture import Picture
 from workers.tagger.pictures.service import PictureService

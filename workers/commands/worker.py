@@ -13,6 +13,8 @@ import structlog
 
 from workers.errors import SetupError
 from workers.settings import WorkerSettings
+from workers.tagger.cores import spin_briefly
+from workers.tagger.lasting import lasting
 
 
 def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
@@ -28,12 +30,14 @@ def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
 
         RPBERT_BOOTSTRAP_SERVERS=kafka:9092 rpbert worker --device cuda --metrics-port 9400
     """
+    spin_briefly()
     if settings.processes > 1:
         from workers.tagger.supervisor import supervise
 
         supervise(settings, one_of_several)
         return
-    from workers.tagger.process import serve
+    with lasting():
+        from workers.tagger.process import serve
 
     serve(settings)
 
@@ -43,7 +47,8 @@ def one_of_several(settings: WorkerSettings, assembled: Connection) -> None:
     # Ctrl-C at a terminal is for the supervisor, which tells us; twice would end us at once.
     os.setsid()
     Thread(target=_end_with_the_supervisor, name="supervisor", daemon=True).start()
-    from workers.tagger.process import serve
+    with lasting():
+        from workers.tagger.process import serve
 
     try:
         serve(settings, assembled.send)

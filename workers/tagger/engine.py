@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from time import monotonic, perf_counter
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from model.device import ran_out_of_memory, release_memory
@@ -19,6 +16,7 @@ from schemas import DeadLetterReason, Stage
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
 from workers.tagger.batcher import Batch, Wait, next_batch
+from workers.tagger.description import describe
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
 from workers.tagger.serving.served import Served
@@ -31,17 +29,11 @@ class EngineSick(Exception):
     """The network fails on whatever it is given: the fault is the device's or the release's, no post's."""
 
 
-class Network(Protocol):
-    """What the engine asks of a model release; `model.inference.Tagger` is one."""
+@dataclass(frozen=True, slots=True)
+class _Excused:
+    """So many jobs that were expected don't come."""
 
-    def describe(self, pixels: npt.NDArray[np.uint8]) -> Features:
-        """Block features of pictures: `(n, 224, 224, 3)` to `(n, 49, channels)`."""
-
-    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
-        """Tag a batch: as many out as in."""
-
-    def warm_up(self) -> None:
-        """Run every part on posts that are known to be good."""
+    jobs: int
 
 
 class Engine:
@@ -54,7 +46,6 @@ class Engine:
         finished: Callable[[Job], None],
         tagged: Callable[[Sequence[Job], Sequence[Tagging], float], None] = lambda *_: None,
         failed: Callable[[Job], bool] = lambda _: False,
-        coming: Callable[[], bool] = lambda: False,
         metrics: Metrics,
     ) -> None:
         """Wire the engine.
@@ -65,17 +56,17 @@ class Engine:
             tagged: is shown each batch with what was found and how many seconds that took, before its
                 pictures are let go of.
             failed: is told that the model failed on a job; whether another release has taken it over.
-            coming: whether more jobs are on their way to `submit`; asked on the engine's thread.
             metrics: of this process.
         """
         self._rule = rule
         self._finished = finished
         self._tagged = tagged
         self._failed = failed
-        self._coming = coming
         self._metrics = metrics
         self._batching = metrics.stage_seconds.labels("batching")
-        self._arrivals: SimpleQueue[Job | None] = SimpleQueue()
+        self._arrivals: SimpleQueue[Job | _Excused | None] = SimpleQueue()
+        self._expected = 0
+        self._lock = Lock()
         self._waiting: list[Job] = []
         self._sickness: EngineSick | None = None
         self._thread = Thread(target=self._run, name="engine", daemon=True)
@@ -84,6 +75,11 @@ class Engine:
     def waiting(self) -> int:
         """Jobs that wait for their batch, about: its thread may be taking some."""
         return self._arrivals.qsize() + len(self._waiting)
+
+    @property
+    def expected(self) -> int:
+        """Jobs that were announced and have not come, about."""
+        return self._expected - self._arrivals.qsize()
 
     def start(self) -> None:
         """Start the thread."""
@@ -100,8 +96,21 @@ class Engine:
         if not self._thread.is_alive():
             raise EngineSick("its thread has ended")
 
+    def expect(self, jobs: int) -> None:
+        """So many more will be handed over, each by `submit`, or excused; from any thread.
+
+        A batch that is not full waits for those that are expected.
+        """
+        with self._lock:
+            self._expected += jobs
+
+    def excuse(self, jobs: int) -> None:
+        """So many of those expected don't come; from any thread."""
+        if jobs:
+            self._arrivals.put(_Excused(jobs))
+
     def submit(self, job: Job) -> None:
-        """Hand over a job that has its text and its pictures; from any thread, returns at once."""
+        """Hand over an expected job that has its text and its pictures; from any thread, returns at once."""
         job.enqueued = monotonic()
         self._arrivals.put(job)
 
@@ -130,8 +139,13 @@ class Engine:
     def _gather(self, patience: float | None) -> bool:
         """Take in what has arrived, after at most `patience` seconds for the first; False once closed."""
         try:
-            while (job := self._arrivals.get(block=patience != 0.0, timeout=patience)) is not None:
-                self._waiting.append(job)
+            while (arrival := self._arrivals.get(block=patience != 0.0, timeout=patience)) is not None:
+                # Counted as they leave the queue, so that nobody is missing between queue and count.
+                if isinstance(arrival, _Excused):
+                    self.expect(-arrival.jobs)
+                else:
+                    self.expect(-1)
+                    self._waiting.append(arrival)
                 patience = 0.0
         except Empty:
             return True
@@ -142,7 +156,7 @@ class Engine:
         groups: dict[Served, list[int]] = {}
         for index, job in enumerate(self._waiting):
             groups.setdefault(job.served, []).append(index)
-        now, coming, waits = monotonic(), self._coming(), []
+        now, coming, waits = monotonic(), self._expected > 0, []
         for group in groups.values():
             plan = next_batch([self._waiting[index] for index in group], self._rule, now, coming=coming)
             if isinstance(plan, Batch):
@@ -251,28 +265,6 @@ class Engine:
         self._metrics.batch_posts.observe(len(batch))
         if paid:
             self._metrics.batch_padding.observe(1 - sum(job.tokens for job in batch) / paid)
-
-
-def describe(network: Network, posts: Sequence[Sequence[Picture]]) -> list[tuple[Picture, ...]]:
-    """Give every freshly decoded picture its features, each content computed once for all posts."""
-    fresh = {
-        picture.content: picture.pixels
-        for pictures in posts
-        for picture in pictures
-        if picture.pixels is not None
-    }
-    if not fresh:
-        return [tuple(pictures) for pictures in posts]
-    features = dict(zip(fresh, network.describe(np.stack(list(fresh.values()))), strict=True))
-    return [
-        tuple(
-            picture
-            if picture.pixels is None
-            else replace(picture, features=features[picture.content], pixels=None)
-            for picture in pictures
-        )
-        for pictures in posts
-    ]
 
 
 def _up_to_date(picture: Picture, served: Served) -> Picture:

@@ -35,6 +35,7 @@ from workers.settings import Delivery, ModelSettings, WorkerSettings
 from workers.tagger.device_metrics import watch_device
 from workers.tagger.engine import EngineSick
 from workers.tagger.health import Health, HealthServer
+from workers.tagger.lasting import lasting
 from workers.tagger.outcome import Outcomes, Traces
 from workers.tagger.publisher import (
     PlainPublisher,
@@ -72,7 +73,8 @@ def serve(settings: WorkerSettings, assembled: Callable[[int], None] = lambda _:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         with ExitStack() as stack:
-            worker, follower, port = _assemble(settings, stack)
+            with lasting():
+                worker, follower, port = _assemble(settings, stack)
             _stop_on_signals(worker)
             assembled(port)
             with follower:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Collection
 from queue import Empty, SimpleQueue
 from threading import Event
-from time import monotonic, time
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -16,24 +15,21 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import RetriableError
 
 from model.device import trim_heap
-from schemas import DeadLetterReason, Source, Stage
 from workers.backoff import jittered
 from workers.kafka_clients import in_touch
 from workers.metrics import Metrics
 from workers.settings import WorkerSettings
-from workers.tagger.bounded_poll import BoundedPoll, record_bytes
+from workers.tagger.bounded_poll import BoundedPoll
 from workers.tagger.checkpoint import Checkpoint
 from workers.tagger.committer import Committer
 from workers.tagger.engine import Engine
 from workers.tagger.health import Health
-from workers.tagger.intake import read_post
 from workers.tagger.job import Job
 from workers.tagger.outcome import Outcomes
-from workers.tagger.pictures.picture import Picture
+from workers.tagger.passage import Passage, written
 from workers.tagger.publisher import CommitFailed, Publisher, RecordTooLarge
 from workers.tagger.rebalances import Rebalances
 from workers.tagger.serving.serving import Serving
-from workers.tagger.unworkable import Unworkable
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +37,7 @@ _POLL_MS: Final = 20
 _POLL_AGAIN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.25
 _TRIM_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 5.0
 # What a commit may take of the time in which partitions must be given up.
 _COMMIT_SHARE: Final = 0.25
 # Commits that fail again and again come ever more seldom, up to this.
@@ -76,13 +73,11 @@ class Worker:
         self._committer = Committer(publisher, metrics)
         self._outcomes = outcomes
         self._metrics = metrics
-        self._pictures_seconds = metrics.stage_seconds.labels("pictures")
         self._health = health
         self._checkpoint = Checkpoint()
         self._unopened: deque[ConsumerRecord] = deque()
         self._finished: SimpleQueue[Job] = SimpleQueue()
         self._read: dict[TopicPartition, int] = {}
-        self._on_their_way: set[Job] = set()
         self._under_way = 0
         self._next_commit = monotonic()
         self._failed_commits = 0
@@ -95,8 +90,10 @@ class Worker:
             finished=self._finished.put,
             tagged=serving.tagged,
             failed=self._taken_over,
-            coming=self._more_is_coming,
             metrics=metrics,
+        )
+        self._passage = Passage(
+            serving=serving, engine=self._engine, finished=self._finished.put, metrics=metrics
         )
 
     @property
@@ -109,7 +106,7 @@ class Worker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop`.
+        """Work until `stop`, then leave the group.
 
         Raises:
             workers.tagger.publisher.PublisherLost: another worker has taken this one's place.
@@ -126,19 +123,25 @@ class Worker:
             while not self._stopping.is_set():
                 self._turn()
             # What does not finish in time is read again by the partition's next owner.
-            self._unopened.clear()
-            self._drain(self._consumer.assignment())
+            assigned = self._consumer.assignment()
+            self._leave_unopened(assigned)
+            self._drain(assigned)
         finally:
             # From here on nothing is drained or committed, also not when the consumer's close revokes.
             self._checkpoint = Checkpoint()
-            self._engine.close()
-            self._serving.close()
+            # Before all that takes its time: the other members wait for it.
+            try:
+                self._consumer.close(timeout_ms=_LEAVE_SECONDS * 1_000)
+            finally:
+                self._engine.close()
+                self._serving.close()
 
     def _turn(self) -> None:
         self._health.turned = monotonic()
         # A rebalance within the poll changes what is unopened: what the poll brings comes on top of that.
         polled = self._polled()
         self._unopened.extend(polled)
+        self._engine.expect(len(polled))
         # A long text takes a hundred times its record's bytes once it is prepared.
         while self._unopened and self._room_bytes() > 0:
             self._take_in_next()
@@ -186,77 +189,15 @@ class Worker:
         return self._in_flight >= self._settings.max_in_flight or self._room_bytes() <= 0
 
     def _take_in_next(self) -> None:
-        record = self._unopened[0]
-        source = Source(topic=record.topic, partition=record.partition, offset=record.offset)
-        job = Job(
-            source,
-            record.key,
-            record.value,
-            record.headers,
-            served=self._serving.take(record.key),
-            record_bytes=record_bytes(record),
-            written=_written(record),
-        )
-        # At no moment the engine may think that nobody is left to wait for.
-        self._on_their_way.add(job)
-        self._unopened.popleft()
-        self._read[job.partition] = record.offset + 1
-        self._metrics.posts_received.inc()
-        self._prepare(job)
+        job = self._passage.open(self._unopened.popleft())
+        self._read[job.partition] = job.source.offset + 1
         self._checkpoint.begin(job)
-        if job.post is None or job.failure is not None:
-            self._on_their_way.discard(job)
-            self._serving.give_back(job.served)
-            return
-        self._under_way += 1
-        self._send_on(job, job.post.pictures)
-
-    def _send_on(self, job: Job, urls: Sequence[str]) -> None:
-        if urls:
-            job.served.pictures.submit(tuple(urls), partial(self._illustrated, job, monotonic()))
-        else:
-            self._arrive(job)
-
-    def _prepare(self, job: Job) -> None:
-        try:
-            with self._metrics.stage("intake"):
-                job.post = read_post(job.value)
-                job.text = job.served.tagger.prepare(job.post.text)
-        except Unworkable as failure:
-            job.failure = failure
-        except Exception:  # noqa: BLE001 - one post may not end the worker, whatever it does to the tokenizer
-            _log.exception("a post could not be prepared", source=job.source.model_dump())
-            job.failure = Unworkable(
-                DeadLetterReason.MODEL_FAILED, Stage.INTAKE, "The model could not prepare this post's text."
-            )
+        if job.failure is None:
+            self._under_way += 1
+            self._passage.send_on(job)
 
     def _taken_over(self, job: Job) -> bool:
-        """Let the served release have what another one failed on, from the beginning."""
-        if job.post is None or not self._serving.failed(job.served):
-            return False
-        self._serving.give_back(job.served)
-        job.served, job.pictures = self._serving.take(None), ()
-        self._prepare(job)
-        if job.failure is None:
-            self._on_their_way.add(job)
-            self._send_on(job, job.post.pictures)
-        else:
-            self._finished.put(job)
-        return True
-
-    def _illustrated(self, job: Job, asked: float, pictures: tuple[Picture, ...]) -> None:
-        job.pictures = pictures
-        self._pictures_seconds.observe(monotonic() - asked)
-        self._arrive(job)
-
-    def _arrive(self, job: Job) -> None:
-        # First, or the engine would wait for the very post that it gets.
-        self._on_their_way.discard(job)
-        self._engine.submit(job)
-
-    def _more_is_coming(self) -> bool:
-        """Whether posts are on their way to the engine; several threads change it, each step at once."""
-        return bool(self._on_their_way or self._unopened)
+        return self._passage.taken_over(job)
 
     def _collect(self, timeout: float = 0.0) -> None:
         """Count in what the engine has finished, waiting at most `timeout` seconds for the first."""
@@ -323,10 +264,10 @@ class Worker:
         self._metrics.assigned_partitions.set(len(assignment))
         self._metrics.in_flight.set(self._in_flight)
         self._metrics.queued.labels("intake").set(len(self._unopened))
-        self._metrics.queued.labels("pictures").set(len(self._on_their_way))
+        self._metrics.queued.labels("pictures").set(max(0, self._engine.expected - len(self._unopened)))
         self._metrics.queued.labels("engine").set(self._engine.waiting)
         self._metrics.queued.labels("commit").set(self._checkpoint.finished)
-        held = [self._checkpoint.oldest, *map(_written, self._unopened)]
+        held = [self._checkpoint.oldest, *map(written, self._unopened)]
         self._metrics.oldest_post.set(min((at for at in held if at is not None), default=0.0))
         for partition in assignment:
             end, read = self._consumer.highwater(partition), self._read.get(partition)
@@ -385,13 +326,10 @@ class Worker:
                 self._metrics.lag.remove(str(partition.partition))
 
     def _leave_unopened(self, partitions: Collection[TopicPartition]) -> None:
-        self._unopened = deque(
+        left = deque(
             record
             for record in self._unopened
             if TopicPartition(record.topic, record.partition) not in partitions
         )
-
-
-def _written(record: ConsumerRecord) -> float:
-    """When a record was written, in seconds of Unix time; now if it does not say."""
-    return record.timestamp / 1_000 if record.timestamp >= 0 else time()
+        self._engine.excuse(len(self._unopened) - len(left))
+        self._unopened = left

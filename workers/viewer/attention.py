@@ -15,7 +15,7 @@ from workers.explain import with_attention
 from workers.fetching import LoggedFetch
 from workers.one_post import as_content, request
 from workers.settings import ModelSettings
-from workers.tagger.engine import describe
+from workers.tagger.description import describe
 from workers.tagger.outcome import image_relations
 from workers.tagger.pictures.picture import Picture
 from workers.tagger.process import load_tagger

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from schemas import DeadLetterReason, ImageStatus, Source
 from tests.workers.tagger.served import Forgetful, Kept, served
 from workers.metrics import Metrics
 from workers.settings import BatchSettings
-from workers.tagger.engine import Engine, EngineSick
+from workers.tagger.engine import Engine, EngineSick, _Excused
 from workers.tagger.job import Job
 from workers.tagger.pictures.picture import Features, Picture
 from workers.tagger.serving.served import Served
 
 POISON = "poison"
+FOR_EVER = BatchSettings().model_copy(update={"batch_wait_ms": 1e9})
 
 
 class Faulty:
@@ -65,10 +67,14 @@ class Dead(Faulty):
 
 
 class Bench:
-    """An engine around a network, and what comes out of it; more posts are coming unless told otherwise."""
+    """An engine around a network, and what comes out of it.
+
+    Args:
+        expected: posts that the engine is told of beside those that come.
+    """
 
     def __init__(
-        self, network: Any, rule: BatchSettings, kept: Kept | None = None, *, coming: bool = True
+        self, network: Any, rule: BatchSettings, kept: Kept | None = None, *, expected: int = 1
     ) -> None:
         self.finished: SimpleQueue[Job] = SimpleQueue()
         self.kept = kept or Forgetful()
@@ -77,13 +83,23 @@ class Bench:
         self.engine = Engine(
             rule,
             finished=self.finished.put,
-            coming=lambda: coming,
             metrics=self.metrics,
         )
+        self.engine.expect(expected)
         self.engine.start()
 
     def submit(self, text: PreparedText, offset: int, *pictures: Picture) -> None:
-        self.engine.submit(job(self.served, text, offset, *pictures))
+        self.bring(job(self.served, text, offset, *pictures))
+
+    def bring(self, job: Job) -> None:
+        self.engine.expect(1)
+        self.engine.submit(job)
+
+    @property
+    def batches(self) -> list[int]:
+        """How many batches have left, and with how many posts in all."""
+        value = self.metrics.registry.get_sample_value
+        return [int(value(f"rpbert_batch_posts_{part}") or 0) for part in ("count", "sum")]
 
     def collect(self, count: int) -> list[Job]:
         return [self.finished.get(timeout=20) for _ in range(count)]
@@ -180,7 +196,7 @@ def test_a_dead_device_ends_the_engine_and_blames_no_post(prepare: Any) -> None:
     dead = Bench(Dead(), BatchSettings(batch_posts=8, batch_wait_ms=5_000))
     jobs = [job(dead.served, prepare(f"post {offset}"), offset) for offset in range(8)]
     for each in jobs:
-        dead.engine.submit(each)
+        dead.bring(each)
 
     @retry(retry=retry_if_not_exception_type(EngineSick), stop=stop_after_delay(20), wait=wait_fixed(0.05))
     def look() -> None:
@@ -232,9 +248,46 @@ def test_a_picture_that_is_not_to_be_had_takes_no_part(bench: Bench, prepare: An
 
 
 def test_a_lone_post_does_not_wait(faulty: Faulty, prepare: Any) -> None:
-    for_ever = BatchSettings().model_copy(update={"batch_wait_ms": 1e9})
-    bench = Bench(faulty, for_ever, coming=False)
+    bench = Bench(faulty, FOR_EVER, expected=0)
     bench.submit(prepare("alone"), 0)
+    assert bench.collect(1)[0].tagging is not None
+    bench.engine.close()
+
+
+class Hesitant(SimpleQueue[Any]):
+    """Arrivals that let the engine plan right before each of them."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        super().put(_Excused(0), block, timeout)
+        looked_at(self)
+        super().put(item, block, timeout)
+
+
+def looked_at(arrivals: SimpleQueue[Any]) -> None:
+    """Let the engine take in what has arrived, and plan."""
+    while arrivals.qsize():
+        sleep(0.001)
+    sleep(0.05)
+
+
+def test_a_batch_that_is_planned_as_its_last_post_arrives_is_not_one_short(
+    faulty: Faulty, prepare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.tagger.engine.SimpleQueue", Hesitant)
+    bench = Bench(faulty, FOR_EVER, expected=3)
+    for offset in range(3):
+        bench.engine.submit(job(bench.served, prepare("x"), offset))
+    bench.collect(3)
+    assert bench.batches == [1, 3]
+    bench.engine.close()
+
+
+def test_who_does_not_come_any_more_is_not_waited_for(faulty: Faulty, prepare: Any) -> None:
+    bench = Bench(faulty, FOR_EVER, expected=3)
+    bench.submit(prepare("here"), 0)
+    looked_at(bench.engine._arrivals)
+    assert bench.finished.empty()
+    bench.engine.excuse(3)
     assert bench.collect(1)[0].tagging is not None
     bench.engine.close()
 
@@ -248,7 +301,7 @@ def test_a_post_whose_mates_do_not_come_is_tagged_after_its_wait(faulty: Faulty,
 
 def test_close_leaves_what_waits_unfinished(bench: Bench, prepare: Any) -> None:
     waiting = job(bench.served, prepare("x"), 0)
-    bench.engine.submit(waiting)
+    bench.bring(waiting)
     bench.engine.close()
     assert not waiting.finished
 
@@ -281,7 +334,7 @@ def test_a_batch_is_of_one_release_and_each_release_has_its_own_posts(prepare: A
     bench = Bench(old, BatchSettings(batch_posts=4, batch_wait_ms=200))
     other = served(new)
     for offset in range(10):
-        bench.engine.submit(job(bench.served if offset % 2 else other, prepare(f"post {offset}"), offset))
+        bench.bring(job(bench.served if offset % 2 else other, prepare(f"post {offset}"), offset))
     bench.collect(10)
     bench.engine.close()
     assert sorted(text for batch in old.tagged for text in batch) == [
@@ -304,9 +357,9 @@ def test_a_post_that_another_release_takes_over_is_neither_blamed_nor_finished(p
         BatchSettings(batch_posts=2, batch_wait_ms=5_000),
         finished=finished.put,
         failed=failed,
-        coming=lambda: True,
         metrics=Metrics(),
     )
+    engine.expect(2)
     engine.start()
     by = served(faulty)
     engine.submit(job(by, prepare(POISON), 0))

@@ -92,3 +92,20 @@ def test_a_worker_told_to_end_finishes_and_commits_what_it_has_in_hand(
     worker.join()
     assert worker.failure is None
     assert sum(committed(pipeline.bootstrap_servers, pipeline.topics[0]).values()) == POSTS
+
+
+def test_others_have_a_worker_s_partitions_before_it_has_ended(
+    pipeline: Pipeline, tagger: Tagger, start: Start
+) -> None:
+    slow = Slow(tagger)
+    worker = start(slow, drain_timeout=1).wait_ready()
+    pipeline.produce(posts(POSTS))
+    wait_until(lambda: worker.sample("rpbert_posts_received_total") == POSTS, "all posts taken in")
+    worker.worker.stop()
+    try:
+        start()
+        assert len(pipeline.results(POSTS)) == POSTS
+        # It is still at the batch that it could not finish in time.
+        assert worker.running
+    finally:
+        slow.may_tag.set()

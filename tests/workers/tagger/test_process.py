@@ -1,3 +1,5 @@
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,12 @@ from workers.tagger.publisher import PublisherLost, RecordTooLarge
 from workers.tagger.serving.serving import Serving
 
 SETTINGS = WorkerSettings(kafka=KafkaSettings(input_topic="posts.in"), group_id="the-group")
+
+
+@pytest.fixture(autouse=True)
+def _collected_in_the_end() -> Iterator[None]:
+    yield
+    gc.unfreeze()
 
 
 def wrapped(cause: Exception) -> KafkaError:

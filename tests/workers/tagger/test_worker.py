@@ -1,9 +1,7 @@
 """The worker's loop on a real broker: away and back, too large, too much, and a device that is gone."""
 
-import json
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from random import Random
 from threading import Event
 from typing import Any
@@ -14,12 +12,12 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaConnectionError
 
 from model.inference import Tagger, Tagging, TagRequest
-from schemas import DeadLetterReason, ImageStatus
+from schemas import DeadLetterReason
 from tests.group import committed
 from tests.pipeline import Pipeline
 from tests.workers.tagger.in_process import Slow, Start, posts, wait_until
 from workers.local.kafka import KafkaCluster
-from workers.settings import BatchSettings, Delivery, WorkerSettings
+from workers.settings import Delivery, WorkerSettings
 from workers.tagger.engine import EngineSick
 
 
@@ -56,17 +54,6 @@ def test_a_broker_that_goes_away_and_comes_back(
     pipeline.produce(posts(50, first=200))
     assert sorted(int(result.id) for _, result in pipeline.results(250)) == list(range(250))
     assert worker.running
-
-
-def test_a_lone_post_waits_for_nobody(pipeline: Pipeline, start: Start) -> None:
-    start(batch=BatchSettings().model_copy(update={"batch_wait_ms": 1e9})).wait_ready()
-    refused = {"id": "0", "text": "Alone in Oslo", "image_url": "http://127.0.0.1/a.jpg"}
-    pipeline.produce([(b"key", json.dumps(refused).encode(), [])])
-    ((_, result),) = pipeline.results(1)
-    assert result.images[0].status is ImageStatus.REFUSED
-    # One that never had a picture comes to the engine another way.
-    pipeline.produce(posts(1, first=1))
-    assert len(pipeline.results(2)) == 2
 
 
 def test_a_poll_that_fails_for_a_while_is_asked_again(pipeline: Pipeline, start: Start) -> None:
@@ -194,35 +181,6 @@ def test_a_backlog_is_held_at_the_limit_of_bytes(pipeline: Pipeline, tagger: Tag
     assert len(worker.worker._checkpoint) < 12
     slow.may_tag.set()
     assert len(pipeline.results(40)) == 40
-
-
-class Candidate(Slow):
-    """A release under another name whose device is lost."""
-
-    version = "2"
-
-    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
-        raise RuntimeError("CUDA error: unspecified launch failure")
-
-
-def test_what_a_candidate_fails_on_is_done_by_the_served_release(
-    pipeline: Pipeline, tagger: Tagger, start: Start, tmp_path: Path
-) -> None:
-    # The store shows nothing: the candidate comes from here.
-    model = {"release": f"{tmp_path}/store#stable"}
-    worker = start(candidate={"canary_share": 1.0}, model=model).wait_ready()
-    candidate: Any = Candidate(tagger)
-    worker.serving.try_out(candidate, "salt")
-    assert worker.serving.candidate is not None
-    pipeline.produce(posts(20))
-    results = pipeline.results(20)
-    assert sorted(int(result.id) for _, result in results) == list(range(20))
-    assert {result.release.version for _, result in results} == {tagger.version}
-    assert [record.offset for record, _ in results] == sorted(record.offset for record, _ in results)
-    assert pipeline.dead_letters(0) == []
-    wait_until(lambda: worker.serving.candidate is None, "the trial ends")
-    assert worker.sample("rpbert_trials_ended_total", reason="failures") == 1
-    assert worker.running
 
 
 def test_a_drain_s_budget_fits_the_session() -> None:

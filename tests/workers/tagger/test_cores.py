@@ -1,0 +1,33 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Told in the moment in which torch is asked for, which is then not imported.
+PROGRAM = """
+import os, sys
+class Told:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            sys.exit(f"spins: {os.environ.get('GOMP_SPINCOUNT')}")
+sys.meta_path.insert(0, Told())
+from workers.commands.worker import worker
+worker()
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "spins"),
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_a_worker_spins_briefly_unless_told_otherwise(environment: dict[str, str], spins: str) -> None:
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=others | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == f"spins: {spins}\n"
