@@ -8,7 +8,8 @@ worker at all what is left is what lies around the model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from os import cpu_count
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -43,6 +44,7 @@ def pipeline(
     *,
     posts: int | None = None,
     pictures: int = 48,
+    processes: int | None = None,
     turns: int = 3,
     stand_in: bool = False,
     output: Path = RESULTS,
@@ -55,6 +57,7 @@ def pipeline(
     Args:
         posts: in a turn; 480, without a model 8,000.
         pictures: distinct ones, one a post; 0 for text alone.
+        processes: of the worker; by default as many as there are cores, without a model 1.
         turns: of each; one more warms up.
         stand_in: no model in the worker.
         output: directory of the figures.
@@ -62,6 +65,7 @@ def pipeline(
     """
     began = perf_counter()
     count = posts or (_POSTS_WITHOUT_MODEL if stand_in else _POSTS)
+    workers = processes or (1 if stand_in else cpu_count() or 1)
     with ExitStack() as stack:
         around = stack.enter_context(scene("pipeline", pictures))
         tagger = Tagger.load("small")
@@ -69,20 +73,25 @@ def pipeline(
         topics = stack.enter_context(around.flow())
         # So many that the queue is full to the end: a turn ends with a whole batch.
         warm = min(_WARM_POSTS, count)
-        topics.fill(around.posts, range(warm + (turns + 1) * (count + count // 4 + _BATCHES) + _QUEUE))
+        topics.fill(
+            around.posts, range(warm + (turns + 1) * (count + count // 4 + _BATCHES) + workers * _QUEUE)
+        )
         progress("the topic is full")
-        worker = topics.launch(*_PATIENT, program=program() if stand_in else RPBERT_WORKER).wait_ready()
-        # Held still it would not end by itself, and nobody waits for what it has in hand.
-        stack.callback(worker.kill)
+        several = ("--processes", str(workers)) if workers > 1 else ()
+        worker = topics.launch(
+            *_PATIENT, *several, program=program() if stand_in else RPBERT_WORKER
+        ).wait_ready()
         watch([worker], after=0, until=warm)
         progress("the worker is warm")
         passing = _Passing(worker, count)
+        # Held still they would not end by themselves, and nobody waits for what they have in hand.
+        stack.callback(passing.kill)
         figures = in_turns([passing] if bare is None else [bare, passing], turns)
     Figures(
         bench="pipeline_without_model" if stand_in else "pipeline",
         release="small",
         dtype="none" if stand_in else tagger.dtype,
-        settings={"posts": count, "pictures": pictures, "turns": turns},
+        settings={"posts": count, "pictures": pictures, "turns": turns, "processes": workers},
         figures=[*figures, *_share(passing, bare)],
         seconds=perf_counter() - began,
     ).write(output, as_json=json, plot=lambda written, path: bars(written, _RATE, path))
@@ -93,17 +102,19 @@ class _Passing:
 
     def __init__(self, worker: WorkerProcess, posts: int) -> None:
         self.rates: Final[list[float]] = []
-        self._process = psutil.Process(worker.pid)
+        process = psutil.Process(worker.pid)
+        self._processes = [process, *process.children(recursive=True)]
         self._worker, self._posts = worker, posts
-        self._process.suspend()
+        self._suspend()
 
     def __call__(self) -> Mapping[Key, float]:
         """One turn."""
-        self._process.resume()
+        for process in self._processes:
+            process.resume()
         before = self._so_far()
         passage = pace(self._worker, self._posts)
         spent = {key: value - before[key] for key, value in self._so_far().items()}
-        self._process.suspend()
+        self._suspend()
         self.rates.append(passage.rate)
         return {
             (_THROUGH, _RATE): passage.rate,
@@ -112,9 +123,19 @@ class _Passing:
             ("posts in a batch", "posts"): spent["posts"] / max(1, spent["batches"]),
         }
 
+    def kill(self) -> None:
+        """End it at once."""
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _suspend(self) -> None:
+        for process in self._processes:
+            process.suspend()
+
     def _so_far(self) -> dict[str, float]:
         return {
-            "cpu": sum(self._process.cpu_times()[:2]),
+            "cpu": sum(sum(process.cpu_times()[:2]) for process in self._processes),
             "waited": told(self._worker, "stage_duration_seconds_sum", stage="batching"),
             "posts": told(self._worker, "batch_posts_sum"),
             "batches": told(self._worker, "batch_posts_count"),
