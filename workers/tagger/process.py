@@ -37,6 +37,7 @@ from workers.tagger.engine import EngineSick
 from workers.tagger.health import Health, HealthServer
 from workers.tagger.lasting import lasting
 from workers.tagger.outcome import Outcomes, Traces
+from workers.tagger.pictures.decoder import prepare_decoding
 from workers.tagger.publisher import (
     PlainPublisher,
     Publisher,
@@ -88,6 +89,7 @@ def _assemble(
     settings: WorkerSettings, stack: ExitStack
 ) -> tuple[Worker, AbstractContextManager[object], int]:
     """Everything a worker is made of, what is wrong most often first, and its port; the stack closes it."""
+    prepare_decoding()
     health, metrics = Health(), Metrics()
     server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
     stack.callback(server.close)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
+from multiprocessing import forkserver
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,7 +18,7 @@ from model.pictures import BrokenPicture, NotAPicture, PictureError, PictureTooL
 from schemas import ImageStatus
 from workers.metrics import Metrics
 from workers.settings import PictureSettings
-from workers.tagger.pictures.confined import confine, decode_timed
+from workers.tagger.pictures.confined import begin, confine, decode_timed
 from workers.tagger.pictures.picture import NoPicture, Pixels
 
 _MEGABYTE: Final = 1_000_000
@@ -35,21 +36,30 @@ class End(StrEnum):
     CRASH = "crash"
 
 
+def prepare_decoding() -> None:
+    """Have the small process started that decoding ones are forked from; returns at once.
+
+    On a busy machine it takes seconds to be ready. A worker calls this before it loads its release, so that
+    no post waits for it with the rest of its partition.
+    """
+    # Not forked from the worker, whose other threads may hold locks.
+    multiprocessing.get_context("forkserver").set_forkserver_preload([confine.__module__])
+    forkserver.ensure_running()
+
+
 class Decoder:
-    """Processes that decode; they begin with the first picture. Belongs to one event loop."""
+    """Processes that decode, begun before the first picture comes. Belongs to one event loop."""
 
     def __init__(self, settings: PictureSettings, metrics: Metrics) -> None:
-        # Not forked from the worker, whose other threads may hold locks, but from a small process.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([confine.__module__])
+        prepare_decoding()
         self._pool: Final = ProcessPool(
             settings.decode_processes,
             initializer=confine,
             initargs=[settings.decode_max_memory_mb * _MEGABYTE],
-            context=context,
+            context=multiprocessing.get_context("forkserver"),
         )
-        # The first picture starts the processes, which takes seconds on a busy machine: in this thread, so
-        # that the loop turns meanwhile. It prolongs leases and keeps the time of every fetch.
+        # What is scheduled first starts the processes, which takes seconds on a busy machine: in this thread,
+        # so that the loop turns meanwhile. It prolongs leases and keeps the time of every fetch.
         self._hand_over: Final = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._max_pixels: Final = settings.max_pixels
         self._timeout: Final = settings.decode_timeout
@@ -57,6 +67,7 @@ class Decoder:
         self._ends: Final = metrics.decoder_ends
 
     def __enter__(self) -> Self:
+        self._hand_over.submit(self._pool.schedule, begin)
         return self
 
     def __exit__(

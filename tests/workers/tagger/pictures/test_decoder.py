@@ -1,4 +1,5 @@
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -44,6 +45,16 @@ async def test_pixels_are_those_of_the_one_decoder(
     with pytest.raises(ValueError, match="read-only"):
         pixels[0, 0, 0] = 1
     assert count("stage_duration_seconds_count", stage="decode") == 1
+
+
+def test_its_processes_are_there_before_the_first_picture(settings: MakeSettings, metrics: Metrics) -> None:
+    """A post that waited for them held up its whole partition, for seconds on a busy machine."""
+    before = set(multiprocessing.active_children())
+    with Decoder(settings(decode_processes=2), metrics):
+        end = monotonic() + 60
+        while len(set(multiprocessing.active_children()) - before) < 2 and monotonic() < end:
+            sleep(0.05)
+        assert len(set(multiprocessing.active_children()) - before) == 2
 
 
 async def test_the_loop_turns_while_the_processes_begin(
