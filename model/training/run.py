@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from rich.console import Console
 from rich.progress import track
 from tokenizers import Tokenizer
@@ -131,6 +132,8 @@ def _accelerator(settings: TrainingSettings) -> Accelerator:
     dtype = pick_dtype(settings.dtype, torch.device("cpu" if cpu else "cuda"))
     # A step trains one task, and of it what the gates let through.
     parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
+    # accelerate keeps a process's first precision and refuses another; a notebook may train twice.
+    AcceleratorState._reset_state()  # noqa: SLF001 - it offers no other way
     return Accelerator(
         cpu=cpu, mixed_precision="bf16" if dtype is torch.bfloat16 else "no", kwargs_handlers=[parallel]
     )

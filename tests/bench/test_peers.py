@@ -32,7 +32,8 @@ def test_peers_call_the_model_that_the_worker_serves(tmp_path: Path) -> None:
         assert told["id"] == str(number)
         found = [(each["type"], each["start"], each["end"]) for each in told["entities"]]
         assert found == [(each.type, each.start, each.end) for each in tagging.entities]
-        assert told["relevance"] == pytest.approx(max(tagging.relevance), abs=1e-5)
+        # In bf16 a batch's size moves a score in its fourth digit.
+        assert told["relevance"] == pytest.approx(max(tagging.relevance), abs=0.002)
         assert told.keys() < TaggedPost.model_fields.keys()
 
 

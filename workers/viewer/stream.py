@@ -61,7 +61,7 @@ class Stream:
 
     async def _events(self, begun: int | None) -> AsyncIterator[ServerSentEvent]:
         loop = asyncio.get_running_loop()
-        number, most = (0, self._history) if begun is None else (begun, self._history)
+        number, most = begun or 0, self._history
         with self._timeline.listening() as news:
             due = loop.time()
             first = True
@@ -69,15 +69,17 @@ class Stream:
                 news.clear()
                 batch = self._timeline.behind(number, most=most)
                 if batch.posts or batch.skipped or first:
+                    # Who came before the last posts were read has not begun yet.
+                    beginning = begun is None and number == 0
+                    skipped = 0 if beginning else batch.skipped
                     number = batch.last
-                    skipped = 0 if first and begun is None else batch.skipped
                     yield ServerSentEvent(
                         f'{{"posts":[{",".join(batch.posts)}],"skipped":{skipped}}}',
                         event="posts",
                         id=f"{self._timeline.run}-{number}",
                         retry=_RETRY_MS if first else None,
                     )
-                    most, first = _POSTS_AT_ONCE, False
+                    most, first = (self._history if number == 0 else _POSTS_AT_ONCE), False
                 if loop.time() >= due:
                     due = loop.time() + _STATISTICS_SECONDS
                     yield ServerSentEvent(self._timeline.statistics(), event="statistics")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
@@ -178,3 +180,10 @@ def test_too_few_concepts_to_hold_some_out_are_an_error(recipe: Recipe, tmp_path
     few = recipe(tmp_path / "run", captioned_pictures=(stamps / "cats",))
     with pytest.raises(DatasetError, match="too few folders of captioned pictures, 1"):
         train(few)
+
+
+def test_a_process_trains_again_in_another_precision(recipe: Recipe, tmp_path: Path) -> None:
+    AcceleratorState._reset_state()
+    Accelerator(cpu=True, mixed_precision="bf16")
+    train(recipe(tmp_path / "again", epochs=1))
+    assert Tagger.load(str(tmp_path / "again" / "release"), dtype="float32").version == "0.1"

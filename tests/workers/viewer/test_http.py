@@ -13,6 +13,7 @@ from tests.workers.viewer.client import OWN, Event, ask, events, posts
 from tests.workers.viewer.stand import Stand, tagged
 from workers.settings import ViewerSettings
 from workers.viewer.server import ViewerServer
+from workers.viewer.shown import Place, ShownPost
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -23,6 +24,11 @@ def awaited(url: str, name: str, *, last: str = "") -> Event:
     """The event that brings the post of that id."""
     with events(url, last=last) as stream:
         return next(event for event in posts(stream) if name in [post["id"] for post in event.data["posts"]])
+
+
+def shown(number: int) -> ShownPost:
+    post, result = tagged(f"post {number}")
+    return ShownPost(Place(0, number), result, post)
 
 
 def place_of(event: Event, name: str) -> str:
@@ -200,6 +206,19 @@ def test_so_many_browsers_follow_and_no_more(stand: Stand) -> None:
         answer = ask(f"{server.url}/api/events")
         assert answer.status == 503
         assert "--max-viewers" in answer.content["error"]
+
+
+def test_who_comes_before_the_last_posts_are_read_gets_them_all(empty_stand: Stand) -> None:
+    settings = ViewerSettings(kafka=empty_stand.kafka, viewer_port=0, hide_pictures=True, history=60)
+    with ViewerServer(settings) as server, events(server.url) as stream:
+        following = posts(stream)
+        assert next(following).data["posts"] == []
+        server.timeline.add([shown(number) for number in range(60)], passed_over=5)
+        begun = next(following).data
+        assert (len(begun["posts"]), begun["skipped"]) == (60, 0)
+        server.timeline.add([shown(number) for number in range(60, 100)])
+        flood = next(following).data
+        assert (len(flood["posts"]), flood["skipped"]) == (30, 10)
 
 
 def test_a_link_holds_beyond_the_history(stand: Stand) -> None:

@@ -138,6 +138,8 @@ def test_the_keys_do_what_the_help_says(page: Page, viewer: ViewerServer, stand:
     # Who chose is not asked again.
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator("#about")).to_be_hidden()
+    # Then it hears keys again.
+    expect(card(page, "keys: newer")).to_be_visible()
     page.keyboard.press("n")
     expect(page.locator("#composer")).to_be_visible()
 
