@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -22,6 +23,7 @@ from workers.tagger.serving.arrival import bring_in
 from workers.tagger.serving.attempts import Attempt, Attempts
 from workers.tagger.serving.refusals import Refusals
 from workers.tagger.serving.serving import Serving
+from workers.tagger.serving.stepping_back import stepping_back
 
 _log = structlog.get_logger(__name__)
 
@@ -157,7 +159,11 @@ class Follower:
         if not channel.attempts.due(attempt):
             return None
         try:
-            tagger = bring_in(self._store.url, entry, self._settings.model, self._settings.batch, self._key)
+            tagger = stepping_back(
+                partial(
+                    bring_in, self._store.url, entry, self._settings.model, self._settings.batch, self._key
+                )
+            )
         except ReleaseError as error:
             channel.attempts.failed(attempt, passes=error.fault.passes)
             self._refuse(entry, error.fault, str(error))
