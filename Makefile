@@ -62,7 +62,7 @@ viewer_packages := --extra store-s3 --extra tracing --extra viewer --override re
 
 # An image's lock begins as a copy of the suite's, which uv keeps to where it can: what ships is what was tested.
 lock: $(VENV)/installed ## Pin the dependencies anew after a change in pyproject.toml
-	@$(LOCK) --extra local --extra tracing --extra train --extra viewer --group dev --output-file requirements/dev.txt
+	@$(LOCK) --extra local --extra store-s3 --extra tracing --extra train --extra viewer --group dev --output-file requirements/dev.txt
 	@$(foreach image,$(IMAGES),cp requirements/dev.txt requirements/$(image).txt && \
 		$(LOCK) $($(image)_packages) --output-file requirements/$(image).txt &&) true
 	@$(BIN)/uv pip compile --group pyproject.toml:peers --universal --generate-hashes --no-emit-index-url --no-header \

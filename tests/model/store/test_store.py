@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -16,6 +17,9 @@ def test_what_is_added_is_there_whole_and_in_the_order_of_publishing(
 ) -> None:
     for version in ("10", "9", "11"):
         publish(version, channel=None)
+        if store.url.startswith("s3:"):
+            # S3 tells whole seconds.
+            sleep(1.0)
     publish("1", channel=None, name="base")
     assert list(map(str, store.releases())) == ["base/1", "small/10", "small/9", "small/11"]
     for release in store.releases():
@@ -222,7 +226,7 @@ def test_other_things_beside_are_left_alone(store: ReleaseStore, publish: Publis
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("s3://bucket/releases", r"pip install 'rpbert-stream\[store-s3\]'"),
+        ("gs://bucket/releases", r"pip install 'rpbert-stream\[store-gcs\]'"),
         ("foo://bucket", "'foo://bucket' is no address of a store"),
         ("ftp://me:secret@host/releases", "holds no password"),
     ],
