@@ -31,7 +31,7 @@ from model.inference import Tagger
 from model.scores import score_entities
 from model.training.report import FILE, Report
 from model.training.run import CHECKPOINTS, REPORT, train
-from model.training.settings import TrainingSettings
+from model.training.settings import TrainingSettings, shown
 from schemas import AnnotatedPost
 from workers.data_ambiguity import CAPTIONED, generate_and_write
 
@@ -148,6 +148,16 @@ def table(comparison: Comparison) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)) + "\n"
 
 
+def write(comparison: Comparison, output: Path) -> None:
+    """Write `ambiguity.json` and `ambiguity.md`, without where the start lay on this machine."""
+    for runs in comparison.runs.values():
+        for figures in runs.values():
+            if start := figures.recipe.get("initial_release"):
+                figures.recipe["initial_release"] = shown(Path(str(start)))
+    (output / "ambiguity.json").write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (output / "ambiguity.md").write_text(table(comparison), encoding="utf-8")
+
+
 def _percent(values: Sequence[float]) -> str:
     spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
     return f"{100 * fmean(values):.1f}{spread}"
@@ -245,8 +255,7 @@ def main(
     options = {"epochs": epochs, "initial_release": initial_release, **_RECIPE}
     comparison = compare(data, captioned_pictures, work, seeds=seeds, options=options)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "ambiguity.json").write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (output / "ambiguity.md").write_text(table(comparison), encoding="utf-8")
+    write(comparison, output)
     console.print(table(comparison), markup=False, soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.ambiguity import FIGURES, Comparison, Variant, compare, table
+from bench.ambiguity import FIGURES, Comparison, Variant, compare, table, write
 from model.data.ambiguity.concepts import Split
 from model.release import save_release
 from tests.model.data.ambiguous import make_stamps
@@ -89,3 +89,13 @@ def test_the_table_has_mean_and_spread() -> None:
     assert soft.startswith("| soft | 80.0 ± 14.1 |")
     assert soft.endswith("| 0.800 |")
     assert more.startswith("| soft less no gate | 15.0 ± 7.1 |")
+
+
+def test_the_results_name_no_place_of_the_machine(
+    folder: Path, comparison: Comparison, tmp_path: Path
+) -> None:
+    write(comparison.model_copy(deep=True), tmp_path)
+    written = (tmp_path / "ambiguity.json").read_text()
+    assert str(folder) not in written
+    assert json.loads(written)["runs"]["straight-through"]["1"]["recipe"]["epochs"] == 1
+    assert "| straight-through |" in (tmp_path / "ambiguity.md").read_text()
