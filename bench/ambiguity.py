@@ -150,6 +150,7 @@ def table(comparison: Comparison) -> str:
 
 def write(comparison: Comparison, output: Path) -> None:
     """Write `ambiguity.json` and `ambiguity.md`, without where the start lay on this machine."""
+    comparison = comparison.model_copy(deep=True)
     for runs in comparison.runs.values():
         for figures in runs.values():
             if start := figures.recipe.get("initial_release"):

@@ -94,7 +94,7 @@ def test_the_table_has_mean_and_spread() -> None:
 def test_the_results_name_no_place_of_the_machine(
     folder: Path, comparison: Comparison, tmp_path: Path
 ) -> None:
-    write(comparison.model_copy(deep=True), tmp_path)
+    write(comparison, tmp_path)
     written = (tmp_path / "ambiguity.json").read_text()
     assert str(folder) not in written
     assert json.loads(written)["runs"]["straight-through"]["1"]["recipe"]["epochs"] == 1
