@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import get_native_id
 from typing import Final, TypeVar
 
-# A tenth of a core that others want as much, all of one that nobody wants; docs/adr/swaps.md has what it costs.
+# A tenth of a core that others want as much, all of one that nobody wants; docs/adr/swaps.md has its price.
 _NICE: Final = 10
 
 _Result = TypeVar("_Result")
