@@ -20,6 +20,9 @@ from model.packed import PackedLinear
 TEXT_SEGMENT: Final = 0
 VISUAL_SEGMENT: Final = 1
 
+_FAINTEST: Final = 1e-9
+"""Gate below which attention fades no further: the gradient of the logarithm of 0 is no number."""
+
 
 class Embeddings(nn.Module):
     """Word piece or visual block + segment + position, normalised (paper, section 3.1)."""
@@ -85,7 +88,7 @@ class Layer(nn.Module):
 
         Args:
             hidden: `(n, length, hidden)`, fp32.
-            mask: `(n, 1, 1, length)`, true where a row may be attended.
+            mask: `(n, 1, 1, length)`, true where a row may be attended, or what to add to its scores.
             rows: how many leading rows to compute.
 
         Returns:
@@ -94,6 +97,7 @@ class Layer(nn.Module):
         product_type = self.query.weight.dtype
         source = hidden.to(product_type)
         query = self._by_head(self.query(source[:, :rows]))
+        mask = mask if mask.dtype == torch.bool else mask.to(query.dtype)
         key, value = (self._by_head(part) for part in self.key_value(source).chunk(2, dim=-1))
         attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout.p if self.training else 0.0
@@ -140,7 +144,16 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
 
-    def forward(self, text: Tensor, text_mask: Tensor, blocks: Tensor, gates: Tensor, rows: int) -> Tensor:
+    def forward(
+        self,
+        text: Tensor,
+        text_mask: Tensor,
+        blocks: Tensor,
+        gates: Tensor,
+        rows: int,
+        *,
+        fade: bool = False,
+    ) -> Tensor:
         """Run `[CLS] w1 … wn [SEP] v1 … v49 …` through the layers.
 
         The gate multiplies the finished embedding of a picture's blocks; at 0 it also takes them out of
@@ -153,6 +166,8 @@ class Encoder(nn.Module):
                 `pictures` may be 0.
             gates: `(n, pictures)` gate of each picture, 0 where there is none.
             rows: how many leading rows the caller reads.
+            fade: whether the gate multiplies the attention to the blocks too. Without, the limit of a gate
+                that goes to 0 is not what it is at 0: 49 empty blocks are still attended.
 
         Returns:
             `(n, rows, hidden)`.
@@ -160,7 +175,12 @@ class Encoder(nn.Module):
         gated = (blocks * gates[..., None, None]).flatten(1, 2)
         hidden = torch.cat((text, gated), dim=1)
         open_blocks = (gates != 0).repeat_interleave(blocks.shape[2], dim=1)
-        mask = torch.cat((text_mask, open_blocks), dim=1)[:, None, None, :]
+        mask = torch.cat((text_mask, open_blocks), dim=1)
+        if fade:
+            blocks_faded = gates.clamp(min=_FAINTEST).log().repeat_interleave(blocks.shape[2], dim=1)
+            faded = torch.cat((torch.zeros_like(text_mask, dtype=gates.dtype), blocks_faded), dim=1)
+            mask = faded.masked_fill(~mask, -torch.inf)
+        mask = mask[:, None, None, :]
         for layer in self.layers[:-1]:
             hidden = layer(hidden, mask, hidden.shape[1])
         read: Tensor = self.layers[-1](hidden, mask, rows)

@@ -62,7 +62,7 @@ class RpBert(
         text, blocks = self._embed(batch)
         first = self._first_pass(batch, text, blocks, rows=text.shape[1] if self._may_read_once else 1)
         logits = self._judge(first)
-        gates = gate(logits, self.config.gate, temperature=self.gumbel_temperature)
+        gates = gate(logits, self.config.gate, temperature=self._temperature)
         known = first if self._may_read_once else None
         return logits, self._tag(batch, text, self._read(batch, text, blocks, gates, known))
 
@@ -96,6 +96,11 @@ class RpBert(
             blocks = blocks + self.recognition(regions)
         surface = None if self.surface is None else self.surface(batch)
         return self.encoder.embeddings.text(batch.ids, surface), blocks
+
+    @property
+    def _temperature(self) -> float | None:
+        """That of the Gumbel gate in training; the copies that a run judges meanwhile take the argmax."""
+        return self.gumbel_temperature if self.training else None
 
     @property
     def _may_read_once(self) -> bool:
@@ -150,6 +155,8 @@ class RpBert(
         slots, slot_gates = slots.gather(1, order), slot_gates.gather(1, order)
         counts = (slot_gates != 0).sum(dim=1)
         read = torch.zeros_like(text)
+        # Served, the gate is 0 or 1; what trains for it has to tend to what it is there.
+        relaxed = self.config.gate is GateKind.GUMBEL and self._temperature is not None
         if known is not None and len(known):
             once = (counts == 1) & (slot_gates[:, 0] == 1)
             once &= batch.first_windows[batch.window_post] == torch.arange(len(once), device=once.device)
@@ -159,7 +166,12 @@ class RpBert(
             rows = (counts == count).nonzero()[:, 0]
             embedded = self.encoder.embeddings.blocks(blocks[slots[rows, :count]], batch.lengths[rows])
             part = self.encoder(
-                text[rows], batch.text_mask[rows], embedded, slot_gates[rows, :count], rows=text.shape[1]
+                text[rows],
+                batch.text_mask[rows],
+                embedded,
+                slot_gates[rows, :count],
+                rows=text.shape[1],
+                fade=relaxed,
             )
             read = read.index_copy(0, rows, part)
         return read

@@ -63,3 +63,34 @@ def test_a_gate_of_nothing_takes_the_blocks_out_of_attention(encoder: Encoder) -
         text = encoder.embeddings.text(ids)
         beside = encoder(text, mask, torch.randn(3, 2, 49, CONFIG.hidden), torch.zeros(3, 2), 12)
     torch.testing.assert_close(beside[mask], read(encoder, ids, mask, rows=12)[mask], atol=1e-6, rtol=1e-5)
+
+
+def test_attention_that_fades_with_its_gate_tends_to_the_text_alone_and_to_the_open_picture(
+    encoder: Encoder,
+) -> None:
+    ids = torch.randint(1, CONFIG.vocab_size, (3, 12))
+    mask = torch.arange(12) < torch.tensor([12, 4, 7])[:, None]
+    blocks = torch.randn(3, 2, 49, CONFIG.hidden)
+
+    def beside(gate: float, *, fade: bool) -> torch.Tensor:
+        read: torch.Tensor = encoder(text, mask, blocks, torch.full((3, 2), gate), 12, fade=fade)
+        return read[mask]
+
+    with torch.inference_mode():
+        text = encoder.embeddings.text(ids)
+        alone = read(encoder, ids, mask, rows=12)[mask]
+        torch.testing.assert_close(beside(1e-8, fade=True), alone, atol=1e-4, rtol=0)
+        torch.testing.assert_close(beside(1.0, fade=True), beside(1.0, fade=False), atol=1e-5, rtol=0)
+        torch.testing.assert_close(beside(0.0, fade=True), alone, atol=1e-6, rtol=1e-5)
+        # Blocks of nothing that are attended as before are not the text alone.
+        assert not torch.allclose(beside(1e-8, fade=False), alone, atol=1e-2)
+
+
+@pytest.mark.parametrize("faint", [1.0, 1e-6, 1e-44, 0.0])
+def test_the_gradient_of_a_faint_gate_is_a_number(encoder: Encoder, faint: float) -> None:
+    gates = torch.full((1, 1), faint, requires_grad=True)
+    text = encoder.embeddings.text(torch.tensor([[2, 7, 3]]))
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    read: torch.Tensor = encoder(text, mask, torch.randn(1, 1, 49, CONFIG.hidden), gates, 3, fade=True)
+    (found,) = torch.autograd.grad(read.square().sum() + read[0, 0, 0], gates)
+    assert found.isfinite().all()

@@ -109,6 +109,33 @@ def test_a_soft_gate_of_almost_nothing_still_is_not_nothing() -> None:
     assert not torch.equal(beside, alone)
 
 
+def test_a_network_that_a_run_judges_meanwhile_takes_the_argmax_of_its_gumbel_gate() -> None:
+    batch = batch_of(list(TEXTS), [1, 0, 4, 2])
+    model = tiny_model(GateKind.GUMBEL)
+    _, served = run(model, batch)
+    model.gumbel_temperature = 0.5
+    _, judged = run(model, batch)
+    assert torch.equal(judged, served)
+
+
+@pytest.mark.parametrize(("verdict", "open_pictures"), [(-40.0, 0), (40.0, 1)])
+def test_a_sure_gumbel_gate_trains_what_is_served(verdict: float, open_pictures: int) -> None:
+    model = judge(tiny_model(GateKind.GUMBEL), verdict)
+    batch = batch_of(["new york is loud"], [1])
+    _, served = run(model, batch)
+    _, expected = run(model, batch_of(["new york is loud"], [open_pictures]))
+    assert torch.equal(served, expected)
+    model.train()
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    # So warm that the gate of a picture that is out is 1e-6 rather than 0.
+    model.gumbel_temperature = 3.0
+    torch.manual_seed(0)
+    _, trained = model(batch)
+    torch.testing.assert_close(trained, served, atol=1e-3, rtol=0)
+
+
 def test_one_picture_is_the_paper() -> None:
     """Section 3 written out for one post and one picture, without batch, windows or slots."""
     model = tiny_model(GateKind.SOFT)
