@@ -206,6 +206,10 @@ class Run:
         # What was committed before is on its way to the reader still.
         arrivals.settle(0.5, 2)
         before = arrivals.distinct
+        if before == numbers.stop:
+            raise SystemExit(
+                f"{self._name}: all {count} posts were through before it was killed; give more --killed-posts"
+            )
         self._process.launch()
         self._await(arrivals, before + 1)
         back = perf_counter() - killed

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from time import sleep
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from bench.peers.place import told
+
+SECONDS = float(os.environ["COPYING_SECONDS"])
+"""That it takes over five posts: a machine may be busy while it is to be killed."""
 
 
 def main() -> None:
@@ -22,6 +27,7 @@ def main() -> None:
             for record in records:
                 producer.send(place.results, json.dumps({"id": json.loads(record.value)["id"]}).encode())
             producer.flush()
+            sleep(SECONDS)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,25 @@ import torch
 from bench.ambiguity import FIGURES, Comparison, Variant, compare, table, write
 from model.data.ambiguity.concepts import Split
 from model.release import save_release
+from tests.docs.commands import shown
 from tests.model.data.ambiguous import make_stamps
 from tests.model.tiny import tiny_model, tiny_tokenizer
 from workers.data_ambiguity import generate_and_write
+
+
+def write_few(stamps: Path, data: Path, *, seed: int) -> None:
+    """The set, ten posts of each split."""
+    generate_and_write(stamps, data, seed=seed)
+    for split in Split:
+        path = data / f"{split}.jsonl"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:10]))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of few posts, its pictures, and a tiny release to start from."""
     folder = tmp_path_factory.mktemp("bench")
-    generate_and_write(make_stamps(folder / "stamps"), folder / "data", seed=1)
-    for split in Split:
-        path = folder / "data" / f"{split}.jsonl"
-        path.write_text("".join(path.read_text().splitlines(keepends=True)[:10]))
+    write_few(make_stamps(folder / "stamps"), folder / "data", seed=1)
     save_release(
         folder / "tiny", name="t", version="1", model=tiny_model(), tokenizer=tiny_tokenizer(), card=""
     )
@@ -99,3 +106,25 @@ def test_the_results_name_no_place_of_the_machine(
     assert str(folder) not in written
     assert json.loads(written)["runs"]["straight-through"]["1"]["recipe"]["epochs"] == 1
     assert "| straight-through |" in (tmp_path / "ambiguity.md").read_text()
+
+
+def test_the_command_of_the_docs_writes_the_results(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one seed and ten posts rather than three and 1,620."""
+    (command,) = [each for each in shown() if each.begins("python -m bench.ambiguity")]
+    _, _, module, *words = command.words
+    places = {
+        "$stamps": folder / "stamps",
+        "runs/start/release": folder / "tiny",
+        "runs/ambiguity": tmp_path / "runs",
+    }
+    words = [str(places.get(word, word)) for word in words]
+    monkeypatch.setattr(f"{module}.generate_and_write", write_few)
+    torch.set_num_threads(1)
+    status = import_module(module).app(
+        [*words, "--seeds", "1", "--epochs", "1", "--output", str(tmp_path)], result_action="return_value"
+    )
+    assert status is None
+    written = Comparison.model_validate_json((tmp_path / "ambiguity.json").read_bytes())
+    assert [list(runs) for runs in written.runs.values()] == [[1]] * len(Variant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,7 +13,8 @@ import yaml
 from tests.deploy.control_plane.build import binaries
 from tests.deploy.control_plane.cluster import Cluster
 from tests.deploy.control_plane.furniture import furnish
-from tests.deploy.manifests import OVERLAYS, Manifests, Object, manifests
+from tests.deploy.manifests import OVERLAYS, ROOT, Manifests, Object, manifests
+from tests.docs.commands import shown
 
 _WORKERS: Final = 3
 _SELECTOR: Final = "--selector=app.kubernetes.io/component=worker"
@@ -164,3 +166,11 @@ def test_the_trainer_runs_by_the_clock(cluster: Cluster, production: str) -> Non
     job = cluster.first("jobs", f"--namespace={production}")
     assert job.startswith("job.batch/trainer-")
     cluster.kubectl("wait", job, "--for=condition=complete", "--timeout=60s", f"--namespace={production}")
+
+
+def test_the_commands_of_the_docs_apply_each_overlay(cluster: Cluster) -> None:
+    commands = [command.words for command in shown() if command.begins("kubectl apply")]
+    assert [Path(words[-1]).name for words in commands] == OVERLAYS
+    for (_, *words), overlay in zip(commands, OVERLAYS, strict=True):
+        told = cluster.kubectl(*words[:-1], str(ROOT / words[-1]))
+        assert told.count("serverside-applied") == len(manifests(overlay).objects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ PAGES = (
 )
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_OF_MAKE = frozenset({"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PROCESSES"})
 _NAMED = re.compile(r"`(rpbert [^`]+)`")
 _SHELL = ("", "sh", "bash", "console")
 # A block without a language may be a drawing or what a command printed.
@@ -52,6 +54,10 @@ class Shown:
         """Its words, without comments."""
         return shlex.split(self.line, comments=True)
 
+    def begins(self, start: str) -> bool:
+        """Whether its first words are these."""
+        return self.words[: len(start.split())] == start.split()
+
     def __str__(self) -> str:
         return f"{self.page}: {self.line}"
 
@@ -66,6 +72,11 @@ def shown() -> Iterator[Shown]:
                     first = next((word for word in command.split() if "=" not in word), "")
                     if first in _PROGRAMS:
                         yield Shown(str(page.relative_to(ROOT)), command)
+
+
+def outside_make() -> dict[str, str]:
+    """The environment without what `make` hands on to the makes that it starts, such as ARGS."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
 
 
 def named() -> Iterator[Shown]:

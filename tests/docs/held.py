@@ -1,24 +1,19 @@
-"""Commands that can't be run here: why not, and what each is held against instead."""
+"""Commands that the docs' own test does not run: where another does, and what the rest is held against."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final
 
-from cyclopts import App
-from packaging.requirements import Requirement
-
-from tests.docs.commands import ROOT, Shown
+from tests.docs.commands import ROOT, Shown, outside_make
 
 
 @dataclass(frozen=True)
 class Held:
-    """What is done about a command that isn't run.
+    """What is done about a command that no test runs.
 
     Attributes:
         why: it isn't.
@@ -30,27 +25,20 @@ class Held:
 
 
 def held(command: Shown) -> Held | None:
-    """What is done about a command; None for one that is to be run."""
-    return next((each for start, each in NOT_RUN.items() if f"{command.line} ".startswith(start)), None)
+    """What is done about a command; None for one that is run."""
+    return next((each for start, each in NOT_RUN.items() if command.begins(start)), None)
+
+
+def elsewhere(command: Shown) -> str | None:
+    """The test that runs a command, if it is not the docs' own."""
+    return next((test for start, test in RUN_ELSEWHERE.items() if command.begins(start)), None)
 
 
 def _make(command: Shown) -> None:
     dry = ["make", "--dry-run", "--directory", str(ROOT), *command.words[1:]]
-    run = subprocess.run(dry, capture_output=True, text=True, check=False)
+    run = subprocess.run(dry, env=outside_make(), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout
-
-
-def _pip(command: Shown) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    verb, named = command.words[1:]
-    assert verb == "install"
-    wanted = Requirement(re.sub(r"^\.", project["name"], named))
-    if wanted.name == project["name"]:
-        assert wanted.extras <= set(project["optional-dependencies"])
-    else:
-        # What a reader's own program needs is what ours is tested with.
-        assert wanted.name in {Requirement(each).name for each in project["dependencies"]}
 
 
 def _docker(command: Shown) -> None:
@@ -63,28 +51,16 @@ def _docker(command: Shown) -> None:
         assert re.search(rf"^ARG {name}\b", text, re.MULTILINE), name
 
 
-def _kubectl(command: Shown) -> None:
-    verb, *flags, overlay = command.words[1:]
-    assert (verb, flags) == ("apply", ["--server-side", "-k"])
-    assert (ROOT / overlay / "kustomization.yaml").is_file()
-
-
-def _bench(command: Shown) -> None:
-    _, _, module, *words = command.words
-    bench: App = import_module(module).app
-    bench.parse_args(words, exit_on_error=False, print_error=False)
-
+RUN_ELSEWHERE: Final[Mapping[str, str]] = {
+    "kubectl apply": "tests/deploy/test_control_plane.py::test_the_commands_of_the_docs",
+    "make demo": "tests/end_to_end/test_demo.py::test_the_command_of_the_docs",
+    "python -m bench.ambiguity": "tests/bench/test_ambiguity.py::test_the_command_of_the_docs",
+}
+"""By how the command begins: it needs what that test has."""
 
 NOT_RUN: Final[Mapping[str, Held]] = {
-    "docker build ": Held("needs a container engine and its registry", _docker),
-    "docker compose ": Held("needs a container engine and its registry", _docker),
-    "kubectl apply ": Held("needs a cluster; tests/deploy applies each overlay to an API server", _kubectl),
-    "make demo ": Held("may install anew; tests/end_to_end/test_demo.py runs what it runs", _make),
-    "make test ": Held("runs this test too", _make),
-    "make test-autoscale ": Held("builds KEDA by Go and runs for minutes", _make),
-    "pip install ": Held("asks a package registry", _pip),
-    "python -m bench.ambiguity ": Held(
-        "trains fifteen times on 1,620 posts; tests/bench/test_ambiguity.py does it on ten", _bench
-    ),
+    "docker build": Held("needs a container engine and its registry", _docker),
+    "docker compose": Held("needs a container engine and its registry", _docker),
+    "make test-autoscale": Held("on demand: builds KEDA by Go and runs for minutes", _make),
 }
 """By how the command begins: the whole of what the pages show and no test runs."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+from tests.docs.commands import ROOT, outside_make
 from workers.local.debian import debian_libraries, debian_program
 from workers.local.jars import kafka_classpath
 from workers.local.java import java_executable
@@ -41,25 +44,30 @@ def run_program(
         folder: an empty one of the test's, for what has to be compiled.
         variables: of the environment, beside ours.
     """
+    more = dict(variables or {})
     match words:
+        case ["pip", "install", wanted]:
+            return _install(wanted)
         case ["python", *arguments]:
-            return _run([sys.executable, *arguments])
+            command = [sys.executable, *arguments]
+        case ["make", "test"]:
+            # All of it would run this too.
+            command = ["make", "--directory", str(ROOT), "test", "ARGS=tests/schemas", "PROCESSES=0"]
         case ["java", "-cp", "$JARS", source, *arguments]:
-            return _run([*_java(Path(source), folder), *arguments])
+            command = [*_java(Path(source), folder), *arguments]
         case ["kcat", *arguments]:
-            path = ":".join(map(str, debian_libraries("kcat")))
-            return _run([str(debian_program("kcat", "kcat")), *arguments], stdin, {"LD_LIBRARY_PATH": path})
+            command = [str(debian_program("kcat", "kcat")), *arguments]
+            more["LD_LIBRARY_PATH"] = ":".join(map(str, debian_libraries("kcat")))
         case ["tensorboard", *arguments]:
             # It would serve; so it says what it would show.
-            return _run([sys.executable, "-m", "tensorboard.main", *arguments, "--inspect"])
+            command = [sys.executable, "-m", "tensorboard.main", *arguments, "--inspect"]
         case ["torchrun", *arguments]:
+            command = [sys.executable, "-m", "torch.distributed.run", *arguments]
             # Beside other runs on this machine: a free port, one thread each.
-            alone = {"PET_STANDALONE": "1", "OMP_NUM_THREADS": "1", "PATH": _with_ours()}
-            return _run(
-                [sys.executable, "-m", "torch.distributed.run", *arguments],
-                variables={**alone, **(variables or {})},
-            )
-    raise AssertionError(f"{words[0]} is not run: run it here, or say in tests/docs/held.py why not")
+            more |= {"PET_STANDALONE": "1", "OMP_NUM_THREADS": "1", "PATH": _with_ours()}
+        case _:
+            raise AssertionError(f"{words[0]} is not run: run it here, or say in tests/docs/held.py why not")
+    return _run(command, stdin, more)
 
 
 def run_unpacking(line: str, folder: Path) -> list[Path]:
@@ -82,6 +90,18 @@ def run_unpacking(line: str, folder: Path) -> list[Path]:
     return list(folder.rglob("stand-in" if "dpkg-deb -x" in line else "*.deb"))
 
 
+@cache
+def _install(wanted: str) -> str:
+    """What pip says that it would do: the environment that this runs in holds it already.
+
+    No registry has our distribution yet: by its name, too, it is this checkout.
+    """
+    ours = re.sub(r"^(\.|rpbert-stream)(?=\[|$)", str(ROOT), wanted)
+    run = _finished([sys.executable, "-m", "pip", "install", "--dry-run", ours])
+    assert "does not provide the extra" not in run.stderr, run.stderr
+    return run.stdout
+
+
 def _with_ours() -> str:
     return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -100,14 +120,20 @@ def _java(source: Path, folder: Path) -> list[str]:
 
 
 def _run(command: Sequence[str], stdin: str = "", variables: Mapping[str, str] | None = None) -> str:
+    return _finished(command, stdin, variables).stdout
+
+
+def _finished(
+    command: Sequence[str], stdin: str = "", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     run = subprocess.run(
         command,
         input=stdin,
-        env={**os.environ, **(variables or {})},
+        env={**outside_make(), **(variables or {})},
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
         check=False,
     )
     assert run.returncode == 0, run.stderr + run.stdout
-    return run.stdout
+    return run
