@@ -2,10 +2,10 @@
 
     python -m bench.refresh
 
-Two worker processes on one broker tag a steady stream of posts, each with one partition of its own. Releases
-are published and rolled back by the command. For each change: the longest time in which a reader with
-`read_committed` got nothing from a partition, beside that of a time as long just before; and the seconds
-from the command to the first result by the other release, of the first partition and of the last.
+Worker processes on one broker tag a steady stream of posts of two partitions. Releases are published and
+rolled back by the command. For each change: the longest time in which a reader with `read_committed` got
+nothing from a partition, beside that of a time as long just before; and the seconds from the command to the
+first result by the other release, of the first partition and of the last.
 
 Loading wants the processors too: run it on an idle machine. The commands get what is left of them.
 """
@@ -89,6 +89,7 @@ class Report(BaseModel):
     machine: str
     load: float
     release: str
+    workers: int
     posts_a_second: float
     changes: list[Change]
 
@@ -147,12 +148,18 @@ class _Arrivals:
 
 @app.default
 def main(
-    *, release: str = "small", rounds: int = 4, posts_a_second: float = 60, output: Path = RESULTS
+    *,
+    release: str = "small",
+    workers: Literal[1, 2] = 2,
+    rounds: int = 4,
+    posts_a_second: float = 60,
+    output: Path = RESULTS,
 ) -> None:
     """Write `refresh.json`.
 
     Args:
         release: what is changed for itself under other versions.
+        workers: how many share the two partitions; one has a core of this machine to load beside.
         rounds: how often a version is published and rolled back.
         posts_a_second: of the stream.
         output: the file.
@@ -164,22 +171,23 @@ def main(
         pipeline = _pipeline(kafka, stack, folder)
         store = _store(release, folder, rounds)
         pipeline.release = f"{store.url}#stable"
-        workers = [
+        processes = [
             pipeline.worker("--release-topic", _RELEASES, "--release-poll-seconds", "3600", ready=False)
-            for _ in range(_PARTITIONS)
+            for _ in range(workers)
         ]
-        for worker in workers:
-            worker.wait_ready()
+        for process in processes:
+            process.wait_ready()
         stack.enter_context(steady_stream(pipeline, pause=1 / posts_a_second))
         arrivals = _Arrivals(pipeline.bootstrap_servers, pipeline.topics[1])
         stack.callback(arrivals.close)
-        changes = _Changes(workers, arrivals, store, pipeline.bootstrap_servers)
+        changes = _Changes(processes, arrivals, store, pipeline.bootstrap_servers)
         changes.settle()
         report = Report(
             commit=commit_here(),
             machine=machine(),
             load=os.getloadavg()[1],
             release=release,
+            workers=workers,
             posts_a_second=posts_a_second,
             changes=[],
         )
