@@ -67,6 +67,8 @@ class Change(BaseModel):
         last_before: until the last result by the release before.
         gap_before: the longest time without a result of a partition, in the time just before.
         gap: likewise from the command's start on, over the same time.
+        gap_behind_command: likewise, of those that ended behind the command: in life it has no part in them,
+            for it runs elsewhere.
         batch_before: mean of a batch, in the time just before.
         batch: likewise from the command's start on.
     """
@@ -78,6 +80,7 @@ class Change(BaseModel):
     last_before: float
     gap_before: float
     gap: float
+    gap_behind_command: float
     batch_before: float
     batch: float
 
@@ -126,13 +129,13 @@ class _Arrivals:
         with self._lock:
             return [each for each in self._seen if since <= each.at <= until]
 
-    def longest_gap(self, since: float, until: float) -> float:
+    def longest_gap(self, since: float, until: float, *, ended_behind: float = 0) -> float:
         """Of any partition, from one result to the next."""
         gaps = []
         for partition in range(_PARTITIONS):
             times = [each.at for each in self.between(since, until) if each.partition == partition]
-            times = [since, *times, until]
-            gaps += [later - sooner for sooner, later in pairwise(times)]
+            pairs = pairwise([since, *times, until])
+            gaps += [later - sooner for sooner, later in pairs if later >= ended_behind]
         return max(gaps)
 
     def _run(self) -> None:
@@ -245,6 +248,7 @@ class _Changes:
             last_before=round(max(each.at for each in self._by(before, began)) - began, 2),
             gap_before=round(self._arrivals.longest_gap(quiet, began), 3),
             gap=round(self._arrivals.longest_gap(began, until), 3),
+            gap_behind_command=round(self._arrivals.longest_gap(began, until, ended_behind=began + took), 3),
             batch_before=_mean(batches, before_batches),
             batch=_mean(before_batches, after_batches),
         )
