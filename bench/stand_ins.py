@@ -7,6 +7,7 @@ computing, so that several workers don't share the machine's cores.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from time import sleep
@@ -22,6 +23,8 @@ from workers import cli
 from workers.tagger import process
 from workers.tagger.pictures.picture import Features
 
+# What children of the worker find the first argument by: theirs is that of `rpbert`.
+_SECONDS: Final = "BENCH_STAND_IN_SECONDS"
 _RELATED: Final = 0.5
 # As many entities as a tweet of Twitter-2017 has, rounded up.
 _ENTITIES: Final = 2
@@ -79,7 +82,7 @@ def program(seconds: float | None = None) -> tuple[str, ...]:
 
 
 def _stand_in() -> None:
-    seconds = 0.0 if sys.argv[1] == "none" else float(sys.argv[1])
+    seconds = float(os.environ[_SECONDS])
     load: Any = process.load_tagger
 
     def load_stand_in(*arguments: Any, **options: Any) -> NoNetwork:
@@ -89,8 +92,10 @@ def _stand_in() -> None:
 
 
 # Also in the processes of `--processes`, which multiprocessing starts with this file as `__mp_main__`.
+if __name__ == "__main__":
+    os.environ[_SECONDS] = "0" if sys.argv[1] == "none" else sys.argv[1]
+    sys.argv[1] = "worker"
 if __name__ in ("__main__", "__mp_main__"):
     _stand_in()
 if __name__ == "__main__":
-    sys.argv[1] = "worker"
     cli.main()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -85,6 +86,32 @@ async def test_a_crash_costs_one_picture(
         monkeypatch.undo()
         assert await status(decoder, good()) is ImageStatus.OK
     assert count("image_decoder_ends_total", reason="crash") == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+async def test_processes_that_are_killed_with_nothing_to_do_cost_no_picture(
+    settings: MakeSettings, metrics: Metrics, count: Count, seconds: float
+) -> None:
+    """As by the kernel's out-of-memory killer: pebble's pool is broken for good then."""
+    before = set(multiprocessing.active_children())
+    with Decoder(settings(decode_processes=2), metrics) as decoder:
+        assert await status(decoder, good()) is ImageStatus.OK
+        for process in set(multiprocessing.active_children()) - before:
+            process.kill()
+        await asyncio.sleep(seconds)
+        waiting = [asyncio.create_task(status(decoder, good())) for _ in range(20)]
+        assert await asyncio.gather(*waiting) == [ImageStatus.OK] * 20
+    assert count("image_decoder_ends_total", reason="crash") == 1
+
+
+async def test_processes_that_cannot_begin_are_an_error_for_each_picture(
+    settings: MakeSettings, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_module, "confine", bad_decoders.ends_at_once)
+    with Decoder(settings(), metrics) as decoder:
+        waiting = [asyncio.create_task(decoder.decode(good())) for _ in range(3)]
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in found] == [BrokenProcessPool] * 3
 
 
 @pytest.mark.attack("a picture that takes for ever to decode", "too_large; the next picture is decoded")
