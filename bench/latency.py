@@ -30,7 +30,7 @@ from workers.settings import BatchSettings
 _LOADS: Final = (10, 30, 50, 70, 90, 95)
 _PICTURES: Final = 24
 _WARM_POSTS: Final = 100
-_QUEUE: Final = 200
+_QUEUE: Final = 400
 _PATIENCE_SECONDS: Final = 60.0
 _MS: Final = "ms"
 _WAIT_MS: Final = BatchSettings().batch_wait_ms
@@ -64,10 +64,11 @@ def latency(
         arrivals = stack.enter_context(Arrivals(topics.bootstrap_servers, topics.topics[1]))
         worker = topics.launch().wait_ready()
         line = _Line(topics, worker, arrivals, posts)
+        topics.fill(posts, range(_WARM_POSTS))
+        watch([worker], after=0, until=_WARM_POSTS)
         # The queue is full as long as the capacity is measured.
         numbers = _WARM_POSTS + capacity_posts + _QUEUE
-        topics.fill(posts, range(numbers))
-        watch([worker], after=0, until=_WARM_POSTS // 4)
+        topics.fill(posts, range(_WARM_POSTS, numbers))
         before = _Batches.of(worker)
         passage = pace(worker, capacity_posts)
         batches = _Batches.of(worker).less(before)

@@ -212,7 +212,7 @@ class Metrics(DeclaredMetrics):
         )
         self.decoder_ends = self._counter(
             "image_decoder_ends",
-            "Decoding processes ended by a picture, by reason.",
+            "Decoding processes ended before their time, by reason.",
             reason=("timeout", "crash"),
         )
         self.flights_joined = self._counter(
