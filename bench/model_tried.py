@@ -35,10 +35,12 @@ class AllRows(nn.Module):
         self._encoder = encoder
         self.embeddings = encoder.embeddings
 
-    def forward(self, text: Tensor, text_mask: Tensor, blocks: Tensor, gates: Tensor, rows: int) -> Tensor:
+    def forward(
+        self, text: Tensor, text_mask: Tensor, blocks: Tensor, gates: Tensor, rows: int, *, fade: bool = False
+    ) -> Tensor:
         """As `Encoder.forward`."""
         everything = text.shape[1] + blocks.shape[1] * blocks.shape[2]
-        read: Tensor = self._encoder(text, text_mask, blocks, gates, rows=everything)
+        read: Tensor = self._encoder(text, text_mask, blocks, gates, rows=everything, fade=fade)
         return read[:, :rows]
 
 

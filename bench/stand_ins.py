@@ -46,6 +46,11 @@ class NoNetwork:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._release, name)
 
+    @property
+    def backbone_digest(self) -> str:
+        """Of no backbone: in a Redis that others use too, zeros must not pass for a real one's features."""
+        return f"{self._release.backbone_digest}-no-network"
+
     def describe(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Zeros: `(n, 224, 224, 3)` to `(n, 49, channels)`."""
         return np.zeros((len(pixels), BLOCKS, self._release.feature_channels), np.float16)

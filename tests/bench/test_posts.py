@@ -30,6 +30,11 @@ def test_every_post_has_words_that_none_had_before() -> None:
         seen |= words
 
 
+def test_what_a_stand_in_describes_is_not_taken_for_its_release_s(tiny_release: str) -> None:
+    release = Tagger.load(str(tiny_release), dtype="float32")
+    assert NoNetwork(release).backbone_digest != release.backbone_digest
+
+
 def test_a_stand_in_answers_for_every_post_with_what_stands_in_its_text(tiny_release: str) -> None:
     stand_in = NoNetwork(Tagger.load(str(tiny_release), dtype="float32"))
     texts = [Posts().text(number) for number in range(5)]

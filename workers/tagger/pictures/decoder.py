@@ -132,12 +132,13 @@ class Decoder:
         return pixels, seconds
 
     def _schedule(self, pool: ProcessPool, data: bytes) -> ProcessFuture[tuple[Pixels, float]]:
-        if not pool.active:
-            raise BrokenProcessPool
-        # The time counts from when a process begins with it, so that a queue fails nobody.
-        return pool.schedule(
-            decode_timed, args=[data, self._settings.max_pixels], timeout=self._settings.decode_timeout
-        )
+        bounds = self._settings
+        try:
+            # The time counts from when a process begins with it, so that a queue fails nobody.
+            return pool.schedule(decode_timed, args=[data, bounds.max_pixels], timeout=bounds.decode_timeout)
+        except RuntimeError:
+            # Pebble's word for a pool that is broken.
+            raise BrokenProcessPool from None
 
     async def _replace(self, pool: ProcessPool) -> None:
         if self._pool is pool:
