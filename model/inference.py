@@ -187,9 +187,11 @@ class Tagger:
         self.tag([TagRequest(text), TagRequest(text, (regions,)), TagRequest(text, (regions,) * MAX_IMAGES)])
 
     def rehearse(self, *, posts: int, tokens: int) -> None:
-        """What a release does before it serves: its warm-up, one whole batch, its golden posts.
+        """What a release does before it serves: its warm-up, a batch, its golden posts.
 
-        The whole batch takes the device's memory now rather than from a batch of somebody's posts.
+        On a device with a memory of its own the batch is a whole one, and takes that memory now rather than
+        from somebody's posts. A CPU's memory is free again behind each batch, and its cores are those that
+        tag meanwhile, so there the batch is of one post.
 
         Args:
             posts: the most posts in a batch.
@@ -201,7 +203,8 @@ class Tagger:
         self.warm_up()
         text = self.prepare(_WARM_UP_TEXT)
         regions = np.zeros((BLOCKS, self.feature_channels), np.float16)
-        count = min(posts, max(1, tokens // (text.length + BLOCKS)))
+        whole = min(posts, max(1, tokens // (text.length + BLOCKS)))
+        count = 1 if self._device.type == "cpu" else whole
         taggings = self.tag([TagRequest(text, (regions,))] * count)
         if not all(0 <= score <= 1 for tagging in taggings for score in tagging.relevance):
             raise ReleaseError(

@@ -40,6 +40,7 @@ from model.manifest import (
 from model.rpbert import RpBert
 from model.store.download import download
 from model.store.reference import Reference, is_reference
+from model.unfilled import Unfilled
 from model.words import plain
 from schemas import AnnotatedPost
 
@@ -137,7 +138,8 @@ def load_release(
             "train it anew or use the rpbert-stream that made it",
             Fault.ARCHITECTURE,
         ) from None
-    model = RpBert(config)
+    with Unfilled():
+        model = RpBert(config)
     _fill(model, directory / WEIGHTS)
     tokenizer = _tokenizer(directory / TOKENIZER)
     golden = read_golden(directory / GOLDEN) if GOLDEN in manifest.files else ()

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from model.config import BLOCKS, GateKind
-from model.inference import Tagger, TagRequest, vision_dtype
+from model.inference import Tagger, Tagging, TagRequest, vision_dtype
 from model.pictures import DECODING, decode
 from model.release import ReleaseError
 from tests.model.tiny import CHANNELS, some_regions, tagger_of, tiny_model
@@ -168,3 +169,22 @@ def test_text_only_posts_take_one_pass(tagger: Tagger) -> None:
     tagger.tag([TagRequest(tagger.prepare("a b")), TagRequest(tagger.prepare("c"))])
     hook.remove()
     assert passes == [2]
+
+
+@pytest.mark.parametrize(("device", "posts"), [("cpu", 1), ("cuda", 31)])
+def test_a_rehearsal_takes_a_whole_batch_where_memory_is_the_device_s(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch, device: str, posts: int
+) -> None:
+    batches: list[int] = []
+
+    def tag(requests: Sequence[TagRequest]) -> list[Tagging]:
+        batches.append(len(requests))
+        return [Tagging((), (0.5,) * len(request.pictures)) for request in requests]
+
+    monkeypatch.setattr(tagger, "warm_up", lambda: None)
+    monkeypatch.setattr(tagger, "tag", tag)
+    monkeypatch.setattr(tagger, "_device", torch.device(device))
+    tagger.rehearse(
+        posts=64, tokens=31 * (tagger.prepare("Anita Borg speaks in Lisbon tonight").length + BLOCKS)
+    )
+    assert batches[0] == posts

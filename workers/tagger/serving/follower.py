@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -23,7 +22,6 @@ from workers.tagger.serving.arrival import bring_in
 from workers.tagger.serving.attempts import Attempt, Attempts
 from workers.tagger.serving.refusals import Refusals
 from workers.tagger.serving.serving import Serving
-from workers.tagger.serving.stepping_back import stepping_back
 
 _log = structlog.get_logger(__name__)
 
@@ -159,11 +157,7 @@ class Follower:
         if not channel.attempts.due(attempt):
             return None
         try:
-            tagger = stepping_back(
-                partial(
-                    bring_in, self._store.url, entry, self._settings.model, self._settings.batch, self._key
-                )
-            )
+            tagger = bring_in(self._store.url, entry, self._settings.model, self._settings.batch, self._key)
         except ReleaseError as error:
             channel.attempts.failed(attempt, passes=error.fault.passes)
             self._refuse(entry, error.fault, str(error))
