@@ -7,7 +7,8 @@ rolled back by the command. For each change: the longest time in which a reader 
 nothing from a partition, beside that of a time as long just before; and the seconds from the command to the
 first result by the other release, of the first partition and of the last.
 
-Loading wants the processors too: run it on an idle machine. The commands get what is left of them.
+In life the command runs elsewhere. Here it takes processor time from the workers, so in the time before each
+change the same command runs too, on a store that no worker follows. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _PARTITIONS: Final = 2
 _NAME: Final = "changed"
 _TOPICS: Final = ("posts.raw", "posts.entities", "posts.dlq")
 _RELEASES: Final = "models.releases"
+_OTHER_RELEASES: Final = "models.releases.elsewhere"
 # At least so long is watched before a change and from its beginning on; a change takes less.
 _WATCH_SECONDS: Final = 10.0
 _PATIENCE_SECONDS: Final = 60.0
@@ -62,25 +64,24 @@ class Change(BaseModel):
 
     Attributes:
         command: how long the command ran.
+        command_before: how long the same command ran on the other store.
         first: from the command's start to the first result by the other release.
         last: until every partition had one.
         last_before: until the last result by the release before.
         gap_before: the longest time without a result of a partition, in the time just before.
         gap: likewise from the command's start on, over the same time.
-        gap_behind_command: likewise, of those that ended behind the command: in life it has no part in them,
-            for it runs elsewhere.
         batch_before: mean of a batch, in the time just before.
         batch: likewise from the command's start on.
     """
 
     kind: Literal["publish", "rollback"]
     command: float
+    command_before: float
     first: float
     last: float
     last_before: float
     gap_before: float
     gap: float
-    gap_behind_command: float
     batch_before: float
     batch: float
 
@@ -129,13 +130,12 @@ class _Arrivals:
         with self._lock:
             return [each for each in self._seen if since <= each.at <= until]
 
-    def longest_gap(self, since: float, until: float, *, ended_behind: float = 0) -> float:
+    def longest_gap(self, since: float, until: float) -> float:
         """Of any partition, from one result to the next."""
         gaps = []
         for partition in range(_PARTITIONS):
             times = [each.at for each in self.between(since, until) if each.partition == partition]
-            pairs = pairwise([since, *times, until])
-            gaps += [later - sooner for sooner, later in pairs if later >= ended_behind]
+            gaps += [later - sooner for sooner, later in pairwise([since, *times, until])]
         return max(gaps)
 
     def _run(self) -> None:
@@ -172,7 +172,7 @@ def main(
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         kafka = stack.enter_context(KafkaCluster())
         pipeline = _pipeline(kafka, stack, folder)
-        store = _store(release, folder, rounds)
+        store, elsewhere = (_store(release, folder / name, rounds) for name in ("followed", "elsewhere"))
         pipeline.release = f"{store.url}#stable"
         processes = [
             pipeline.worker("--release-topic", _RELEASES, "--release-poll-seconds", "3600", ready=False)
@@ -183,7 +183,7 @@ def main(
         stack.enter_context(steady_stream(pipeline, pause=1 / posts_a_second))
         arrivals = _Arrivals(pipeline.bootstrap_servers, pipeline.topics[1])
         stack.callback(arrivals.close)
-        changes = _Changes(processes, arrivals, store, pipeline.bootstrap_servers)
+        changes = _Changes(processes, arrivals, (store, elsewhere), pipeline.bootstrap_servers)
         changes.settle()
         report = Report(
             commit=commit_here(),
@@ -203,11 +203,24 @@ def main(
 
 class _Changes:
     def __init__(
-        self, workers: Sequence[WorkerProcess], arrivals: _Arrivals, store: ReleaseStore, servers: str
+        self,
+        workers: Sequence[WorkerProcess],
+        arrivals: _Arrivals,
+        stores: tuple[ReleaseStore, ReleaseStore],
+        servers: str,
     ) -> None:
+        """Make changes.
+
+        Args:
+            workers: those that follow the first store.
+            arrivals: their results.
+            stores: the one that is followed, and one like it.
+            servers: Kafka's.
+        """
         self._workers = workers
         self._arrivals = arrivals
-        self._where = ("--store", store.url, "--bootstrap-servers", servers, "--release-topic", _RELEASES)
+        self._store, self._elsewhere = stores
+        self._servers = servers
 
     def settle(self) -> None:
         """Wait until every partition has results."""
@@ -219,19 +232,12 @@ class _Changes:
 
     def measure(self, kind: Literal["publish", "rollback"], *, before: str, after: str) -> Change:
         """Make a change, with as much time before it as it is watched."""
-        quiet = monotonic()
-        posts_of = {"publish": (f"{_NAME}/{after}",), "rollback": ("--reason", "measured")}[kind]
-        batches = self._batches()
-        sleep(_WATCH_SECONDS)
+        change = {"publish": (f"{_NAME}/{after}",), "rollback": ("--reason", "measured")}[kind]
+        batches, quiet = self._batches(), monotonic()
+        took_before = self._command(kind, *change, store=self._elsewhere, topic=_OTHER_RELEASES)
+        sleep(max(0.0, quiet + _WATCH_SECONDS - monotonic()))
         before_batches, began = self._batches(), monotonic()
-        command = [sys.executable, "-m", "workers.cli", "releases", kind, *posts_of, *self._where]
-        subprocess.run(  # noqa: S603 - our own command
-            # In life it runs on another machine.
-            ["/usr/bin/env", "nice", "-n", "19", *command],
-            check=True,
-            capture_output=True,
-        )
-        took = monotonic() - began
+        took = self._command(kind, *change, store=self._store, topic=_RELEASES)
         while {each.partition for each in self._by(after, began)} != set(range(_PARTITIONS)):
             self._hold(began)
         sleep(max(0.0, began + _WATCH_SECONDS - monotonic()))
@@ -240,20 +246,30 @@ class _Changes:
             min(each.at for each in self._by(after, began) if each.partition == partition) - began
             for partition in range(_PARTITIONS)
         ]
-        change = Change(
+        seen = Change(
             kind=kind,
             command=round(took, 2),
+            command_before=round(took_before, 2),
             first=round(min(firsts), 2),
             last=round(max(firsts), 2),
             last_before=round(max(each.at for each in self._by(before, began)) - began, 2),
             gap_before=round(self._arrivals.longest_gap(quiet, began), 3),
             gap=round(self._arrivals.longest_gap(began, until), 3),
-            gap_behind_command=round(self._arrivals.longest_gap(began, until, ended_behind=began + took), 3),
             batch_before=_mean(batches, before_batches),
             batch=_mean(before_batches, after_batches),
         )
-        _console.print(change.model_dump_json(), markup=False)
-        return change
+        _console.print(seen.model_dump_json(), markup=False)
+        return seen
+
+    def _command(self, *change: str, store: ReleaseStore, topic: str) -> float:
+        """Run it with what the workers leave of the processors, and tell how long it took."""
+        began = monotonic()
+        where = ("--store", store.url, "--bootstrap-servers", self._servers, "--release-topic", topic)
+        command = [sys.executable, "-m", "workers.cli", "releases", *change, *where]
+        subprocess.run(  # noqa: S603 - our own command
+            ["/usr/bin/env", "nice", "-n", "19", *command], check=True, capture_output=True
+        )
+        return monotonic() - began
 
     def _by(self, version: str, since: float) -> list[_Arrival]:
         return [each for each in self._arrivals.between(since, monotonic()) if each.version == version]
@@ -279,7 +295,8 @@ def _mean(sooner: tuple[float, float], later: tuple[float, float]) -> float:
 def _pipeline(kafka: KafkaCluster, stack: ExitStack, folder: Path) -> Pipeline:
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     topics: dict[str, dict[str, object]] = {name: {"num_partitions": _PARTITIONS} for name in _TOPICS}
-    topics[_RELEASES] = {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}
+    for name in (_RELEASES, _OTHER_RELEASES):
+        topics[name] = {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}
     admin.create_topics(topics, wait_for_metadata=True)
     admin.close()
     return Pipeline(
