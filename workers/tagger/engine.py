@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic, perf_counter
 
 import structlog
+from kafka import TopicPartition
 
 from model.device import ran_out_of_memory, release_memory
 from model.inference import Tagging, TagRequest
@@ -68,6 +69,7 @@ class Engine:
         self._expected = 0
         self._lock = Lock()
         self._waiting: list[Job] = []
+        self._hurried: Collection[TopicPartition] = ()
         self._sickness: EngineSick | None = None
         self._thread = Thread(target=self._run, name="engine", daemon=True)
 
@@ -108,6 +110,13 @@ class Engine:
         """So many of those expected don't come; from any thread."""
         if jobs:
             self._arrivals.put(_Excused(jobs))
+
+    def hurry(self, partitions: Collection[TopicPartition]) -> None:
+        """Take posts of these partitions before all others from the next batch on; from any thread.
+
+        Another worker waits for them. None of them ends it.
+        """
+        self._hurried = partitions
 
     def submit(self, job: Job) -> None:
         """Hand over an expected job that has its text and its pictures; from any thread, returns at once."""
@@ -153,9 +162,11 @@ class Engine:
 
     def _plan(self) -> Batch | Wait:
         """The next batch; it is of one release, the one of the longest wait first."""
+        hurried = self._hurried
+        first = [index for index, job in enumerate(self._waiting) if hurried and job.partition in hurried]
         groups: dict[Served, list[int]] = {}
-        for index, job in enumerate(self._waiting):
-            groups.setdefault(job.served, []).append(index)
+        for index in first or range(len(self._waiting)):
+            groups.setdefault(self._waiting[index].served, []).append(index)
         now, coming, waits = monotonic(), self._expected > 0, []
         for group in groups.values():
             plan = next_batch([self._waiting[index] for index in group], self._rule, now, coming=coming)

@@ -279,9 +279,11 @@ class Worker:
         budget = self._settings.drain_timeout
         deadline = monotonic() + budget
         finish_by = deadline - _COMMIT_SHARE * budget
+        self._engine.hurry(partitions)
         while self._checkpoint.unfinished(partitions) and (left := finish_by - monotonic()) > 0:
             self._health.turned = monotonic()
             self._collect(timeout=min(left, 0.1))
+        self._engine.hurry(())
         self._await_commit(deadline, in_rebalance=in_rebalance)
         if not self._committer.busy:
             self._commit()

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from kafka import TopicPartition
 from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
 from model.inference import PreparedText, Tagger, Tagging, TagRequest
@@ -343,6 +345,32 @@ def test_a_batch_is_of_one_release_and_each_release_has_its_own_posts(prepare: A
     assert sorted(text for batch in new.tagged for text in batch) == [
         f"post {number}" for number in (0, 2, 4, 6, 8)
     ]
+
+
+def test_hurried_partitions_come_first_and_then_all_as_ever(prepare: Any) -> None:
+    first, may_go = Event(), Event()
+
+    class Holding(Faulty):
+        def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+            first.set()
+            assert may_go.wait(20)
+            return super().tag(requests)
+
+    bench = Bench(Holding(), BatchSettings(batch_posts=1), expected=0)
+    try:
+        for offset in range(9):
+            made = job(bench.served, prepare(f"post {offset}"), offset)
+            made.source = Source(topic="posts.raw", partition=offset % 3, offset=offset)
+            bench.bring(made)
+        # The engine is at one post.
+        assert first.wait(20)
+        bench.engine.hurry([TopicPartition("posts.raw", 2), TopicPartition("posts.raw", 9)])
+        may_go.set()
+        offsets = [each.source.offset for each in bench.collect(4)]
+        assert offsets == [0, 2, 5, 8]
+        assert [each.source.offset for each in bench.collect(5)] == [1, 3, 4, 6, 7]
+    finally:
+        bench.engine.close()
 
 
 def test_a_post_that_another_release_takes_over_is_neither_blamed_nor_finished(prepare: Any) -> None:

@@ -1,13 +1,17 @@
 """What a worker does with the posts it has in hand when it must give partitions up, or ends."""
 
+from collections.abc import Collection, Sequence
+from threading import Semaphore
 from typing import Any, Final
 
+import pytest
 from kafka import TopicPartition
 
-from model.inference import Tagger
+from model.inference import Tagger, Tagging, TagRequest
 from tests.group import committed
 from tests.pipeline import Pipeline
 from tests.workers.tagger.in_process import Slow, Start, posts, wait_until
+from workers.settings import BatchSettings
 
 POSTS: Final = 40
 
@@ -34,11 +38,15 @@ def test_what_a_poll_brings_beside_a_revocation_is_worked(pipeline: Pipeline, st
 class InHand:
     """A worker that has taken in posts, none of them tagged, and is told of a partition in its next poll."""
 
-    def __init__(self, pipeline: Pipeline, tagger: Tagger, start: Start) -> None:
-        self._pipeline, self._slow = pipeline, Slow(tagger)
-        self.worker = start(self._slow).wait_ready().worker
-        taken = pipeline.produce(posts(POSTS))
-        self.partition = TopicPartition(pipeline.topics[0], taken[0][0])
+    def __init__(self, pipeline: Pipeline, slow: Slow, start: Start, **settings: Any) -> None:
+        self._pipeline, self._slow = pipeline, slow
+        self.worker = start(slow, **settings).wait_ready().worker
+        spread = [
+            (str(number).encode(), value, headers) for number, (_, value, headers) in enumerate(posts(POSTS))
+        ]
+        taken = pipeline.produce(spread)
+        # Its posts are not the next in turn.
+        self.partition = TopicPartition(pipeline.topics[0], taken[-1][0])
         self.taken = sum(partition == self.partition.partition for partition, _ in taken)
         wait_until(lambda: len(self.worker._checkpoint) == POSTS, "all posts taken in")
 
@@ -63,14 +71,51 @@ class InHand:
 def test_what_is_in_hand_of_a_partition_that_goes_is_finished_and_committed_first(
     pipeline: Pipeline, tagger: Tagger, start: Start
 ) -> None:
-    in_hand = InHand(pipeline, tagger, start)
+    in_hand = InHand(pipeline, Slow(tagger), start)
     assert in_hand.tell("revoked") == in_hand.taken > 0
+
+
+class Rationed(Slow):
+    """A release that tags so many batches."""
+
+    def __init__(self, release: Tagger) -> None:
+        super().__init__(release)
+        self.batches = Semaphore(0)
+
+    def tag(self, requests: Sequence[TagRequest]) -> list[Tagging]:
+        self.batches.acquire()
+        return super().tag(requests)
+
+
+def test_posts_of_a_partition_that_goes_are_tagged_before_all_others(
+    pipeline: Pipeline, tagger: Tagger, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rationed = Rationed(tagger)
+    in_hand = InHand(pipeline, rationed, start, batch=BatchSettings(batch_posts=1), drain_timeout=2)
+    hurry = in_hand.worker._engine.hurry
+
+    def hurry_and_hand_out(partitions: Collection[TopicPartition]) -> None:
+        hurry(partitions)
+        if partitions:
+            # And one for the post that the engine is at, whosever it is.
+            rationed.batches.release(in_hand.taken + 1)
+
+    monkeypatch.setattr(in_hand.worker._engine, "hurry", hurry_and_hand_out)
+    try:
+        assert 0 < in_hand.taken < POSTS / 2
+        assert in_hand.tell("revoked") == in_hand.taken
+        # The others' turn has come.
+        rationed.batches.release(POSTS)
+        assert len(pipeline.results(POSTS)) == POSTS
+    finally:
+        rationed.may_tag.set()
+        rationed.batches.release(POSTS)
 
 
 def test_what_is_in_hand_of_a_partition_that_was_lost_is_never_committed(
     pipeline: Pipeline, tagger: Tagger, start: Start
 ) -> None:
-    in_hand = InHand(pipeline, tagger, start)
+    in_hand = InHand(pipeline, Slow(tagger), start)
     assert in_hand.tell("lost") == 0
     # Behind them: whatever was to be committed of the lost partition has been by then.
     pipeline.produce(posts(POSTS, first=POSTS))
