@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _SPINS: Final = "2000"
+_TURN_SECONDS: Final = 0.0005
 
 
 def spin_briefly() -> None:
@@ -17,3 +21,18 @@ def spin_briefly() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Within it a thread that waits for the interpreter's lock has it after 0.5 ms instead of 5.
+
+    The engine gives the lock away for each product and wants it back behind it. While another thread does
+    nothing but Python, each of some hundred products of a batch would wait those 5 ms.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from workers.tagger.cores import short_turns
+
 # Told in the moment in which torch is asked for, which is then not imported.
 PROGRAM = """
 import os, sys
@@ -31,3 +33,18 @@ def test_a_worker_spins_briefly_unless_told_otherwise(environment: dict[str, str
         check=False,
     )
     assert ended.stderr == f"spins: {spins}\n"
+
+
+def test_turns_are_short_as_long_as_it_is_said() -> None:
+    usual = sys.getswitchinterval()
+    seen = []
+
+    def fail() -> None:
+        with short_turns():
+            seen.append(sys.getswitchinterval())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert seen == [pytest.approx(usual / 10)]
+    assert sys.getswitchinterval() == usual

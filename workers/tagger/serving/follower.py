@@ -17,6 +17,7 @@ from model.store.channel import Entry
 from model.store.store import ReleaseStore
 from workers.metrics import Metrics
 from workers.settings import WorkerSettings
+from workers.tagger.cores import short_turns
 from workers.tagger.serving.announcements import Announcements
 from workers.tagger.serving.arrival import bring_in
 from workers.tagger.serving.attempts import Attempt, Attempts
@@ -157,7 +158,10 @@ class Follower:
         if not channel.attempts.due(attempt):
             return None
         try:
-            tagger = bring_in(self._store.url, entry, self._settings.model, self._settings.batch, self._key)
+            with short_turns():
+                tagger = bring_in(
+                    self._store.url, entry, self._settings.model, self._settings.batch, self._key
+                )
         except ReleaseError as error:
             channel.attempts.failed(attempt, passes=error.fault.passes)
             self._refuse(entry, error.fault, str(error))
