@@ -4,6 +4,7 @@ import errno
 import gc
 import json
 import shutil
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -262,6 +263,25 @@ def test_golden_posts_that_come_out_right_let_a_release_in(
     publish("2", golden=tmp_path / "golden.jsonl")
     followed.wait_for("tiny/2")
     assert (Path(stores.store) / "tiny" / "2" / "golden.jsonl").exists()
+
+
+def test_while_a_release_comes_no_thread_keeps_the_others_waiting(
+    publish: Publish, follow: Follow, variant: Variant, smuggle: Smuggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("1")
+    followed = follow()
+    usual, meanwhile, rehearse = sys.getswitchinterval(), list[float](), Tagger.rehearse
+
+    def rehearse_and_look(tagger: Tagger, **sizes: int) -> None:
+        meanwhile.append(sys.getswitchinterval())
+        rehearse(tagger, **sizes)
+
+    monkeypatch.setattr(Tagger, "rehearse", rehearse_and_look)
+    smuggle(variant("2"))
+    followed.wait_for("tiny/2")
+    assert meanwhile
+    assert max(meanwhile) < usual
+    assert sys.getswitchinterval() == usual
 
 
 def test_an_old_release_goes_once_its_last_post_is_done(publish: Publish, follow: Follow) -> None:
