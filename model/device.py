@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from statistics import median
 from time import perf_counter, thread_time
@@ -16,6 +17,9 @@ DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 _WORTH_IT: Final = 1.25
 """How much faster bf16 must be: less is lost again on conversions, or is chance."""
+
+_ROWS_FOR_ONE: Final = 150
+"""Two posts with a picture each; of four on, two free cores are faster by more than a disturbed one costs."""
 
 _PAIRS: Final = 5
 _PAIR_ROWS: Final = 128
@@ -53,6 +57,28 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise DeviceError(f"dtype {name!r} is none of auto, {', '.join(DTYPES)}")
     return DTYPES[name]
+
+
+@contextmanager
+def threads_for(rows: int, device: torch.device) -> Iterator[None]:
+    """On a CPU, one thread for a batch that is too small to share; the calling thread's own matter.
+
+    A post of `small` takes two free cores as long as one, and one and a half times as long where the other
+    core has something else to do now and then, as Kafka's threads see to it: each product waits for both.
+
+    Args:
+        rows: word pieces and block regions of the batch.
+        device: where the network runs.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or rows > _ROWS_FOR_ONE or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor
 from model.batch import Batch, collate
 from model.config import BLOCKS, PICTURE_SIZE, GateKind
 from model.crf import Chain, forward_backward, viterbi
-from model.device import DeviceError, pick_device, pick_dtype
+from model.device import DeviceError, pick_device, pick_dtype, threads_for
 from model.explain import VisualAttention, visual_attention
 from model.gates import related
 from model.golden import require_golden
@@ -157,9 +157,11 @@ class Tagger:
             [request.pictures for request in requests],
             channels=self.feature_channels,
         ).to(self._device)
-        logits, emissions = self._model(batch)
-        relevance = iter(related(logits).cpu().tolist())
-        entities = self._entities([request.text for request in requests], emissions, batch)
+        rows = sum(request.text.length + BLOCKS * len(request.pictures) for request in requests)
+        with threads_for(rows, self._device):
+            logits, emissions = self._model(batch)
+            relevance = iter(related(logits).cpu().tolist())
+            entities = self._entities([request.text for request in requests], emissions, batch)
         return [
             Tagging(found, tuple(next(relevance) for _ in request.pictures))
             for request, found in zip(requests, entities, strict=True)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.batch import Batch
 from model.config import BLOCKS, GateKind
 from model.inference import Tagger, Tagging, TagRequest, vision_dtype
 from model.pictures import DECODING, decode
@@ -188,3 +189,26 @@ def test_a_rehearsal_takes_a_whole_batch_where_memory_is_the_device_s(
         posts=64, tokens=31 * (tagger.prepare("Anita Borg speaks in Lisbon tonight").length + BLOCKS)
     )
     assert batches[0] == posts
+
+
+@pytest.mark.parametrize(("posts", "threads"), [(1, 1), (2, 1), (8, 3)])
+def test_a_batch_too_small_to_share_has_one_thread(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch, posts: int, threads: int
+) -> None:
+    seen = []
+    forward = tagger._model.forward
+
+    def look(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(torch.get_num_threads())
+        return forward(batch)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(tagger._model, "forward", look)
+            tagger.tag([TagRequest(tagger.prepare("anita borg"), tuple(some_regions(1)))] * posts)
+        assert seen == [threads]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
