@@ -86,7 +86,7 @@ class WorkerSettings(Settings):
         description="Milliseconds until the broker gives up a dead worker's transaction.",
     )
     max_in_flight: int = Field(
-        512, ge=1, description="Posts between intake and commit; partitions are paused beyond it."
+        1_024, ge=1, description="Posts between intake and commit; partitions are paused beyond it."
     )
     max_in_flight_bytes: int = Field(
         256 * 1024 * 1024,
