@@ -30,7 +30,7 @@ from workers.settings import BatchSettings
 _LOADS: Final = (10, 30, 50, 70, 90, 95)
 _PICTURES: Final = 24
 _WARM_POSTS: Final = 100
-_QUEUE: Final = 400
+_QUEUE: Final = 1_024
 _PATIENCE_SECONDS: Final = 60.0
 _MS: Final = "ms"
 _WAIT_MS: Final = BatchSettings().batch_wait_ms

@@ -32,7 +32,7 @@ _WARM_POSTS: Final = 600
 # In a turn: some seven batches with a model, some seconds without one.
 _POSTS: Final = 480
 _POSTS_WITHOUT_MODEL: Final = 8_000
-_BATCHES, _QUEUE = 200, 512
+_BATCHES, _QUEUE = 200, 1_024
 _RATE: Final = "posts/s"
 _THROUGH: Final = "from Kafka to Kafka"
 _BARE: Final = "the bare model"
