@@ -18,8 +18,9 @@ DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _WORTH_IT: Final = 1.25
 """How much faster bf16 must be: less is lost again on conversions, or is chance."""
 
-_ROWS_FOR_ONE: Final = 150
-"""Two posts with a picture each; of four on, two free cores are faster by more than a disturbed one costs."""
+_WORK_FOR_ONE: Final = 150 * 384**2
+"""Two posts with a picture each through `small`; of four on, two free cores are faster by more than a
+disturbed one costs."""
 
 _PAIRS: Final = 5
 _PAIR_ROWS: Final = 128
@@ -60,7 +61,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 @contextmanager
-def threads_for(rows: int, device: torch.device) -> Iterator[None]:
+def threads_for(rows: int, width: int, device: torch.device) -> Iterator[None]:
     """On a CPU, one thread for a batch that is too small to share; the calling thread's own matter.
 
     A post of `small` takes two free cores as long as one, and one and a half times as long where the other
@@ -68,10 +69,11 @@ def threads_for(rows: int, device: torch.device) -> Iterator[None]:
 
     Args:
         rows: word pieces and block regions of the batch.
+        width: of the encoder; a row's part of a product grows with its square.
         device: where the network runs.
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or rows > _ROWS_FOR_ONE or threads == 1:
+    if device.type != "cpu" or rows * width**2 > _WORK_FOR_ONE or threads == 1:
         yield
         return
     torch.set_num_threads(1)

@@ -158,7 +158,7 @@ class Tagger:
             channels=self.feature_channels,
         ).to(self._device)
         rows = sum(request.text.length + BLOCKS * len(request.pictures) for request in requests)
-        with threads_for(rows, self._device):
+        with threads_for(rows, self._model.config.encoder.hidden, self._device):
             logits, emissions = self._model(batch)
             relevance = iter(related(logits).cpu().tolist())
             entities = self._entities([request.text for request in requests], emissions, batch)

@@ -19,7 +19,7 @@ class Unfilled(TorchFunctionMode):
     """Within it modules keep what lay in their memory where they would draw weights.
 
     For this thread alone, and with less to go wrong than torch's `meta` device, on which buffers that no file
-    holds would be lost. Drawing is half of the time to load `small` and a second of `paper`'s.
+    holds would be lost. Drawing is a third of the time to load `small` and a second of `paper`'s.
     """
 
     def __torch_function__(

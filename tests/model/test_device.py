@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model import device
-from model.device import pick_dtype, product_rate, ran_out_of_memory, trim_heap
+from model.device import pick_dtype, product_rate, ran_out_of_memory, threads_for, trim_heap
 
 CPU = torch.device("cpu")
 
@@ -98,3 +98,18 @@ def test_a_heap_in_holes_is_given_back() -> None:
     trim_heap()
     assert taken > 80_000_000
     assert process.memory_info().rss - before < taken / 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "device", "threads"),
+    [(150, 384, "cpu", 1), (151, 384, "cpu", 3), (70, 768, "cpu", 3), (150, 384, "cuda", 3)],
+)
+def test_a_wide_network_s_lone_post_is_shared(rows: int, width: int, device: str, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with threads_for(rows, width, torch.device(device)):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

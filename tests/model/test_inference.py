@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model import device
 from model.batch import Batch
 from model.config import BLOCKS, GateKind
 from model.inference import Tagger, Tagging, TagRequest, vision_dtype
@@ -206,6 +207,8 @@ def test_a_batch_too_small_to_share_has_one_thread(
     torch.set_num_threads(3)
     try:
         with monkeypatch.context() as patched:
+            # As many rows as of `small`, which is wider.
+            patched.setattr(device, "_WORK_FOR_ONE", 150 * tagger._model.config.encoder.hidden**2)
             patched.setattr(tagger._model, "forward", look)
             tagger.tag([TagRequest(tagger.prepare("anita borg"), tuple(some_regions(1)))] * posts)
         assert seen == [threads]

@@ -162,10 +162,8 @@ class Engine:
 
     def _plan(self) -> Batch | Wait:
         """The next batch; it is of one release, the one of the longest wait first."""
-        hurried = self._hurried
-        first = [index for index, job in enumerate(self._waiting) if hurried and job.partition in hurried]
         groups: dict[Served, list[int]] = {}
-        for index in first or range(len(self._waiting)):
+        for index in self._hurried_first() or range(len(self._waiting)):
             groups.setdefault(self._waiting[index].served, []).append(index)
         now, coming, waits = monotonic(), self._expected > 0, []
         for group in groups.values():
@@ -174,6 +172,12 @@ class Engine:
                 return Batch(tuple(group[member] for member in plan.members))
             waits.append(plan.seconds)
         return Wait(min(waits))
+
+    def _hurried_first(self) -> list[int]:
+        hurried = self._hurried
+        return (
+            [index for index, job in enumerate(self._waiting) if job.partition in hurried] if hurried else []
+        )
 
     def _take(self, batch: Batch) -> list[Job]:
         jobs = [self._waiting[index] for index in batch.members]
