@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -90,3 +91,12 @@ def run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     train(recipe(output))
     return output
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums of two threads are other bits than those of one, and runs are compared with runs elsewhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
