@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 from kafka.structs import MemberState
@@ -165,6 +165,20 @@ def reading_consumer(
         auto_offset_reset="earliest" if from_start else "latest",
         isolation_level="read_committed",
     )
+
+
+def committed_offsets(
+    settings: KafkaSettings, group_id: str, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """A group's offset of each partition that has one, once no transaction on it is open (KIP-447).
+
+    Raises:
+        SetupError: no broker answers.
+        kafka.errors.KafkaError: the group's coordinator does not tell, or not in time.
+    """
+    with closing(reading_consumer(settings, from_start=True, group_id=group_id)) as consumer:
+        offsets = {each: consumer.committed(each, timeout_ms=_BOOTSTRAP_MS) for each in partitions}
+    return {partition: offset for partition, offset in offsets.items() if offset is not None}
 
 
 def admin(settings: KafkaSettings) -> KafkaAdminClient:

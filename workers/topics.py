@@ -8,7 +8,7 @@ from typing import Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError, for_code
 
 from workers.errors import SetupError
 from workers.settings import KafkaSettings
@@ -75,6 +75,7 @@ def require_topics(client: KafkaAdminClient, settings: KafkaSettings) -> TopicLi
 
     Raises:
         SetupError: a topic is missing or can't be seen; the message names it.
+        kafka.errors.RetriableError: no broker answers.
     """
     topic_ids(client, [settings.input_topic, settings.output_topic, settings.dead_letter_topic])
     return TopicLimits(
@@ -103,7 +104,11 @@ def topic_ids(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, str]:
 
 
 def message_bytes(client: KafkaAdminClient, topic: str) -> int:
-    """Size of the largest record, in bytes, that a topic takes."""
+    """Size of the largest record, in bytes, that a topic takes.
+
+    Raises:
+        kafka.errors.RetriableError: no broker answers.
+    """
     return int(topic_config(client, topic).get("max.message.bytes", _DEFAULT_MESSAGE_BYTES))
 
 
@@ -113,10 +118,16 @@ def forgets(client: KafkaAdminClient, topic: str) -> bool:
 
 
 def topic_config(client: KafkaAdminClient, topic: str) -> dict[str, str]:
-    """Configuration of a topic, by Kafka's names; empty where the right to read it is missing."""
+    """Configuration of a topic, by Kafka's names; empty where the right to read it is missing.
+
+    Raises:
+        kafka.errors.RetriableError: no broker answers.
+    """
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     try:
         described = client.describe_configs([resource], config_filter="all")["topic"]
+    except RetriableError:
+        raise
     except KafkaError:
         # No right to read configurations: the brokers' defaults are the safe guess.
         return {}

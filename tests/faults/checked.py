@@ -13,15 +13,22 @@ from tests.faults.ledger import Ledger
 from tests.faults.reader import Reader
 from tests.faults.workload import Workload
 from tests.pipeline import Pipeline
+from workers.local.worker_process import WorkerProcess
 
 POD: Final = ("--group-instance-id", "pod-0", "--transaction-timeout-ms", "5000")
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool], by: WorkerProcess | None = None) -> None:
+    """Wait, at most 300 s, for what this worker is to bring about."""
+
+    def attempt() -> bool:
+        assert by is None or by.running, by.log_path.read_text()[-2_000:]
+        return holds()
+
     waiting = retry(
         retry=retry_if_result(lambda held: not held), stop=stop_after_delay(300), wait=wait_fixed(0.1)
     )
-    waiting(holds)()
+    waiting(attempt)()
 
 
 def produce(pipeline: Pipeline, posts: int) -> Ledger:

@@ -29,12 +29,12 @@ def test_a_coordinator_that_moves_loses_and_doubles_nothing(
     ledger = produce(replicated, 3_000)
     group = replicated.topics[0]
     with checked(replicated) as checker:
-        until(lambda: checker.distinct >= 100)
+        until(lambda: checker.distinct >= 100, worker)
         broker = broker_of(three_brokers, kind, group if kind is CoordinatorType.GROUP else f"{group}-pod-0")
         broker.kill()
         try:
             # The broker stays away: only another one can do its work.
-            until(lambda: checker.distinct == len(ledger))
+            until(lambda: checker.distinct == len(ledger), worker)
             worker.stop()
         finally:
             broker.start()

@@ -31,7 +31,7 @@ def test_a_worker_killed_at_this_point_loses_and_doubles_nothing(
     with checked(pipeline) as checker:
         until(lambda: not dying.running)
         heir = pipeline.worker(*POD)
-        until(lambda: checker.distinct == posts)
+        until(lambda: checker.distinct == posts, heir)
         heir.stop()
     dying.stop()
     assert dying.exit_status == -signal.SIGKILL
@@ -43,12 +43,12 @@ def test_a_worker_whose_clock_is_hours_ahead_commits_nothing_and_loses_nothing(p
     ledger = produce(pipeline, 50)
     fast = pipeline.worker(*POD, "--drain-timeout", "2", program=program(Variant.CLOCK_AHEAD))
     with checked(pipeline) as checker:
-        until(lambda: 'rpbert_commits_total{outcome="failed"}' in fast.metrics())
+        until(lambda: 'rpbert_commits_total{outcome="failed"}' in fast.metrics(), fast)
         assert fast.running
         fast.stop()
         assert checker.distinct == 0
         right = pipeline.worker(*POD)
-        until(lambda: checker.distinct == len(ledger))
+        until(lambda: checker.distinct == len(ledger), right)
         right.stop()
     assert checker.findings(ledger) == []
 

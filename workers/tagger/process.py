@@ -16,7 +16,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from kafka import KafkaConsumer
-from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError
+from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError, RetriableError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from model.config import GateKind
 from model.device import DeviceError, pick_device
@@ -38,22 +39,18 @@ from workers.tagger.health import Health, HealthServer
 from workers.tagger.lasting import lasting
 from workers.tagger.outcome import Outcomes, Traces
 from workers.tagger.pictures.decoder import prepare_decoding
-from workers.tagger.publisher import (
-    PlainPublisher,
-    Publisher,
-    PublisherLost,
-    RecordTooLarge,
-    TransactionalPublisher,
-)
+from workers.tagger.publisher import PlainPublisher, Publisher, PublisherLost, RecordTooLarge
 from workers.tagger.serving.follower import Follower
 from workers.tagger.serving.serving import Serving
+from workers.tagger.transactional_publisher import TransactionalPublisher
 from workers.tagger.worker import Worker
-from workers.topics import require_topics
+from workers.topics import TopicLimits, require_topics
 
 _log = structlog.get_logger(__name__)
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SECOND_SIGNAL_STATUS: Final = 130
+_ASK_SECONDS: Final = 60.0
 _CLOSE_SECONDS: Final = 5.0
 _OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -93,9 +90,7 @@ def _assemble(
     health, metrics = Health(), Metrics()
     server = HealthServer(health, metrics.registry, settings.metrics_host, settings.metrics_port)
     stack.callback(server.close)
-    with closing(kafka_clients.admin(settings.kafka)) as admin:
-        limits = require_topics(admin, settings.kafka)
-        amiss = require_what_a_worker_needs(admin, settings)
+    limits, amiss = _asked(settings)
     serving = Serving(_ready_tagger(settings), settings.pictures, settings.candidate, metrics)
     consumer = kafka_clients.group_consumer(settings)
     stack.callback(consumer.close, timeout_ms=_CLOSE_SECONDS * 1_000)
@@ -115,6 +110,18 @@ def _assemble(
         health=health,
     )
     return worker, make_follower(settings, serving, metrics), server.port
+
+
+@retry(
+    retry=retry_if_exception_type(RetriableError),
+    wait=wait_random_exponential(multiplier=0.1, max=2),
+    stop=stop_after_delay(_ASK_SECONDS),
+    reraise=True,
+)
+def _asked(settings: WorkerSettings) -> tuple[TopicLimits, list[str]]:
+    """What the topics take and what is amiss; asked again where a broker goes in the middle of it."""
+    with closing(kafka_clients.admin(settings.kafka)) as admin:
+        return require_topics(admin, settings.kafka), require_what_a_worker_needs(admin, settings)
 
 
 def _traces(settings: WorkerSettings, stack: ExitStack) -> Traces | None:
@@ -181,7 +188,11 @@ def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publish
         kafka_clients.publishing_producer, settings, member=settings.group_instance_id or uuid4().hex
     )
     if settings.delivery is Delivery.EXACTLY_ONCE:
-        return TransactionalPublisher(connect)
+        return TransactionalPublisher(
+            connect,
+            committed=partial(kafka_clients.committed_offsets, settings.kafka, settings.group_id),
+            timeout=settings.transaction_timeout_ms / 1_000,
+        )
     return PlainPublisher(connect, consumer)
 
 
@@ -206,6 +217,11 @@ def _told(error: Exception, settings: WorkerSettings) -> SetupError:
                 f"the broker gives out a damaged record of {topic}, which points to its disk: if no replica "
                 f"has it whole, put the offsets of the group {group} behind it by kafka-consumer-groups "
                 "--reset-offsets, then start the worker again"
+            )
+        case RetriableError():
+            says = (
+                f"the brokers of {settings.kafka.bootstrap_servers} do not answer "
+                f"({type(error).__name__}): look at them, then start the worker again"
             )
         case _:
             says = (

@@ -10,38 +10,37 @@ from typing import Final, NoReturn, Protocol
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     AuthorizationError,
-    CommitFailedError,
     FencedInstanceIdError,
     KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
-    ProducerFencedError,
     RecordListTooLargeError,
     RetriableError,
-    TransactionAbortedError,
     UnsupportedForMessageFormatError,
     UnsupportedVersionError,
 )
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import ConsumerGroupMetadata
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
-from workers.acknowledged import NotAcknowledged
 from workers.errors import SetupError
 from workers.outgoing import Outgoing
 from workers.tagger.replaceable import Connect, ReplaceableProducer
 
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 # What waiting doesn't mend: rights, and brokers or topics that don't know what we need.
-_PERMANENT: Final = (
+PERMANENT: Final = (
     AuthorizationError,
     PolicyViolationError,
     UnsupportedForMessageFormatError,
     UnsupportedVersionError,
 )
-# What befalls the records of a transaction that was refused for another reason than theirs.
-_ABORTED: Final = (CommitFailedError, TransactionAbortedError)
-_OTHER_STARTED: Final = "another worker with the same group instance id has started"
+OTHER_STARTED: Final = "another worker with the same group instance id has started"
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -86,83 +85,6 @@ class Publisher(Protocol):
         """Close what commits, waiting at most so many seconds."""
 
 
-class TransactionalPublisher:
-    """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447).
-
-    After a failure that is more than a refusal the producer is replaced by one of the same transactional
-    id, and the broker ends what the old one had begun (KIP-98): kafka-python 3.0.12 can't be trusted there.
-    """
-
-    def __init__(self, connect: Connect) -> None:
-        """Connect.
-
-        Raises:
-            SetupError: no broker answers.
-            kafka.errors.KafkaError: the transaction coordinator can't be had.
-        """
-        self._producer = ReplaceableProducer(connect)
-        self._producer.get()
-
-    def commit(
-        self,
-        records: Sequence[tuple[Outgoing, int]],
-        offsets: Mapping[TopicPartition, int],
-        member: ConsumerGroupMetadata,
-    ) -> None:
-        """Commit in one transaction.
-
-        1. begin
-        2. send every record, and wait until each is written
-        3. send the offsets with the group's generation, so that a member that was put out is refused
-        4. commit
-        5. on any error: abort, so that no reader with `read_committed` sees a part of it
-        """
-        if member.generation_id < 0:
-            # Without a generation the broker takes the offsets of anybody, as it did before KIP-447.
-            raise CommitFailed("the group has put this member out")
-        producer = _connected(self._producer)
-        futures: list[FutureRecordMetadata] = []
-        try:
-            producer.begin_transaction()
-            for record, partition in records:
-                futures.append(_send(producer, record, partition))
-            self._producer.acknowledged.wait(futures)
-            producer.send_offsets_to_transaction(_positions(offsets), member)
-            producer.commit_transaction()
-            self._producer.went_well()
-        except KafkaError as error:
-            self._give_up(producer, futures, error)
-            _explain(error, records, futures)
-
-    def hurry(self) -> None:
-        """Nothing: a transaction needs no thread but its producer's."""
-
-    def close(self, timeout: float) -> None:
-        """Close the producer, waiting at most so many seconds for its thread."""
-        self._producer.close(timeout)
-
-    def _give_up(
-        self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata], error: KafkaError
-    ) -> None:
-        """End a failed transaction, at worst by another producer."""
-        try:
-            producer.abort_transaction()
-        except KafkaError as fault:
-            if isinstance(producer._transaction_manager.last_error, ProducerFencedError):  # noqa: SLF001
-                raise PublisherLost(
-                    "its producer is fenced: another worker with the same transactional id has started, or "
-                    "the broker gave up a transaction that took longer than --transaction-timeout-ms"
-                ) from fault
-            self._producer.failed()
-            return
-        refused = any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures)
-        if refused or isinstance(error, NotAcknowledged):
-            self._producer.failed()
-            return
-        # kafka-python 3.0.12 keeps the offsets of a refused transaction and would send them with the next.
-        producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
-
-
 class PlainPublisher:
     """At least once: all records acknowledged first, the offsets committed after."""
 
@@ -189,15 +111,15 @@ class PlainPublisher:
         ahead of the member's next request, and if they are refused some posts come twice.
         """
         del member  # The consumer sends its own; a stale one costs a repetition at most.
-        producer = _connected(self._producer)
+        producer = connected(self._producer)
         futures: list[FutureRecordMetadata] = []
         try:
             self._produce(producer, records, futures)
             self._commit_offsets(offsets)
         except FencedInstanceIdError as error:
-            raise PublisherLost(_OTHER_STARTED) from error
+            raise PublisherLost(OTHER_STARTED) from error
         except KafkaError as error:
-            _explain(error, records, futures)
+            explain(error, records, futures)
         finally:
             self._hurried.clear()
 
@@ -217,7 +139,7 @@ class PlainPublisher:
     ) -> None:
         try:
             for record, partition in records:
-                futures.append(_send(producer, record, partition))
+                futures.append(send(producer, record, partition))
             for future in futures:
                 # What befell the others is wanted too, before the first error is raised.
                 with suppress(KafkaError):
@@ -237,7 +159,7 @@ class PlainPublisher:
     )
     def _commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         answered = Event()
-        sent = self._consumer.commit_async(_positions(offsets))
+        sent = self._consumer.commit_async(positions(offsets))
         sent.add_both(lambda _: answered.set())
         while not answered.wait(_LOOK_SECONDS):
             if self._hurried.is_set():
@@ -246,7 +168,7 @@ class PlainPublisher:
             raise sent.exception
 
 
-def _explain(
+def explain(
     error: KafkaError, records: Sequence[tuple[Outgoing, int]], futures: Sequence[FutureRecordMetadata]
 ) -> NoReturn:
     """Raise what a failed commit means; what befell its records says more than the error that ended it."""
@@ -258,21 +180,26 @@ def _explain(
             raise RecordTooLarge(record) from cause
     for cause in (error, *causes):
         if isinstance(cause, FencedInstanceIdError):
-            raise PublisherLost(_OTHER_STARTED) from error
-        if isinstance(cause, _PERMANENT):
+            raise PublisherLost(OTHER_STARTED) from error
+        if isinstance(cause, PERMANENT):
             raise cause
     raise CommitFailed(type(error).__name__) from error
 
 
-def _connected(producer: ReplaceableProducer) -> KafkaProducer:
+def connected(producer: ReplaceableProducer) -> KafkaProducer:
+    """The producer in use.
+
+    Raises:
+        CommitFailed: none is to be had.
+    """
     try:
         return producer.get()
     except (KafkaError, SetupError) as error:
         raise CommitFailed("no producer is to be had") from error
 
 
-def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:
-    # The input's partition number, so that the order within it holds whatever the keys are.
+def send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRecordMetadata:
+    """Send a record to the partition of the input's number: the order in it holds whatever the keys are."""
     partitions = producer.partitions_for(record.topic)
     return producer.send(
         record.topic,
@@ -283,5 +210,6 @@ def _send(producer: KafkaProducer, record: Outgoing, partition: int) -> FutureRe
     )
 
 
-def _positions(offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+def positions(offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Offsets as kafka-python commits them."""
     return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}

@@ -10,6 +10,7 @@ import pytest
 from model.inference import Tagger
 from tests.pipeline import Pipeline
 from tests.workers.tagger.in_process import InProcess, Start, settings_of
+from workers.settings import KafkaSettings, WorkerSettings
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,23 @@ def start(pipeline: Pipeline, tagger: Tagger) -> Iterator[Start]:
             return made
 
         yield begin
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(kafka: Any, make_topics: Any) -> WorkerSettings:
+    raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=2)
+    return WorkerSettings(
+        kafka=KafkaSettings(
+            bootstrap_servers=kafka.bootstrap_servers,
+            input_topic=raw,
+            output_topic=entities,
+            dead_letter_topic=dead,
+        ),
+        group_id=raw,
+    )

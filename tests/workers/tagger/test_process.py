@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from kafka import KafkaAdminClient
 from kafka.errors import (
     CorruptRecordError,
     FencedInstanceIdError,
+    KafkaConnectionError,
     KafkaError,
     TopicAuthorizationFailedError,
 )
 
+from tests.conftest import MakeTopics
 from workers.errors import SetupError
 from workers.kafka_cures import MemberReplaced
+from workers.local.kafka import KafkaCluster
 from workers.metrics import Metrics
 from workers.outgoing import Outgoing
 from workers.settings import KafkaSettings, ModelSettings, WorkerSettings
@@ -20,6 +24,7 @@ from workers.tagger import process
 from workers.tagger.engine import EngineSick
 from workers.tagger.publisher import PublisherLost, RecordTooLarge
 from workers.tagger.serving.serving import Serving
+from workers.topics import TopicLimits
 
 SETTINGS = WorkerSettings(kafka=KafkaSettings(input_topic="posts.in"), group_id="the-group")
 
@@ -48,6 +53,7 @@ def wrapped(cause: Exception) -> KafkaError:
         (EngineSick("the model fails on known good posts too"), "no post is blamed: check the device"),
         (wrapped(EngineSick("it fails")), "no post is blamed"),
         (RecordTooLarge(Outgoing("posts.dlq", None, b"", [])), "raise its max.message.bytes"),
+        (KafkaConnectionError("gone"), r"do not answer \(KafkaConnectionError\): look at them"),
         (TopicAuthorizationFailedError(), r"refuses this worker \(TopicAuthorizationFailedError\)"),
     ],
 )
@@ -64,6 +70,24 @@ def test_each_end_of_a_worker_is_one_sentence(
         process.serve(SETTINGS)
     assert str(raised.value).endswith("what was not committed is read again")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("question", ["describe_topics", "describe_configs"])
+def test_a_broker_that_goes_while_a_worker_starts_is_waited_for(
+    kafka: KafkaCluster, make_topics: MakeTopics, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    raw, entities, dead = make_topics("raw", "entities", "dlq", max_message_bytes="2000000")
+    topics = {"input_topic": raw, "output_topic": entities, "dead_letter_topic": dead}
+    ask = getattr(KafkaAdminClient, question)
+
+    def goes(*_: Any, **__: Any) -> None:
+        monkeypatch.setattr(KafkaAdminClient, question, ask)
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(KafkaAdminClient, question, goes)
+    kafka_settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, **topics)
+    limits, _ = process._asked(WorkerSettings(kafka=kafka_settings))
+    assert limits == TopicLimits(output=2_000_000, dead_letter=2_000_000)
 
 
 @pytest.mark.parametrize("release", ["small", "/srv/releases#small/1.0.0"])
