@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## Start everything here and watch sample posts come out
 	@$(BIN)/rpbert demo $(ARGS)
 
 test: browser ## Run the whole suite on a real Kafka and a real Valkey (ARGS='-k name' for a part, PROCESSES=0 for one process)
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 browser: $(VENV)/installed ## Have a Chromium for the tests of the live page: Playwright's, else Debian's
 	@$(BIN)/python -m tests.browser

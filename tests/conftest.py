@@ -27,6 +27,15 @@ from workers.local.valkey import ValkeyServer
 Service = TypeVar("Service")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests may take long come first: of two processes none then has a long one to end alone."""
+    longest: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
+
+
 @contextmanager
 def _needed(service: AbstractContextManager[Service]) -> Iterator[Service]:
     """Fails what asked, in one line, when the service cannot start: nothing is skipped in silence."""
