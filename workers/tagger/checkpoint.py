@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from kafka import TopicPartition
 
@@ -52,12 +52,12 @@ class Checkpoint:
         self._jobs.setdefault(job.partition, deque()).append(job)
         self.weight += job.weight
 
-    def ready(self) -> Prefix:
-        """What can be committed now."""
+    def ready(self, most: int) -> Prefix:
+        """What can be committed now, of it at most so many jobs."""
         jobs: list[Job] = []
         offsets: dict[TopicPartition, int] = {}
         for partition, waiting in self._jobs.items():
-            finished = list(takewhile(lambda job: job.finished, waiting))
+            finished = list(islice(takewhile(lambda job: job.finished, waiting), most - len(jobs)))
             if finished:
                 jobs += finished
                 offsets[partition] = finished[-1].source.offset + 1

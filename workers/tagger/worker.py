@@ -40,6 +40,8 @@ _TRIM_SECONDS: Final = 10.0
 _LEAVE_SECONDS: Final = 5.0
 # What a commit may take of the time in which partitions must be given up.
 _COMMIT_SHARE: Final = 0.25
+# Posts that a commit may have, however often one fails.
+_FEWEST_AT_ONCE: Final = 16
 # Commits that fail again and again come ever more seldom, up to this.
 _SELDOM_SECONDS: Final = 5.0
 # Partitions that were paused at the limit start again once this share of it is free.
@@ -81,6 +83,7 @@ class Worker:
         self._under_way = 0
         self._next_commit = monotonic()
         self._failed_commits = 0
+        self._committed_at_once = settings.max_in_flight
         self._failed_polls = 0
         self._last_look = 0.0
         self._last_trim = monotonic()
@@ -217,9 +220,13 @@ class Worker:
         return now >= self._next_commit or (self._full and not self._failed_commits)
 
     def _commit(self) -> None:
-        """Begin to publish and commit every finished prefix; one that fails is tried again with the next."""
+        """Begin to publish and commit every finished prefix; one that fails is tried again with the next.
+
+        After a failure the next is of half as many posts, then of twice as many again: what is too much for
+        a transaction's time-out must not be tried as it is for ever.
+        """
         self._next_commit = monotonic() + self._settings.commit_interval_ms / 1_000
-        prefix = self._checkpoint.ready()
+        prefix = self._checkpoint.ready(self._committed_at_once)
         if not prefix.jobs:
             return
         records = [(self._outcomes.record(job), job.source.partition) for job in prefix.jobs]
@@ -234,12 +241,14 @@ class Worker:
             if isinstance(error, RecordTooLarge) and not self._outcomes.take_less(error.record):
                 raise
             self._failed_commits += 1
+            self._committed_at_once = max(_FEWEST_AT_ONCE, self._committed_at_once // 2)
             self._next_commit = monotonic() + jittered(self._failed_commits, first=0.2, most=_SELDOM_SECONDS)
             _log.warning("a commit failed and will be tried again", error=str(error))
             return
         if prefix is None:
             return
         self._failed_commits = 0
+        self._committed_at_once = min(2 * self._committed_at_once, self._settings.max_in_flight)
         self._metrics.commits.labels("committed").inc()
         self._checkpoint.committed(prefix)
         for job in prefix.jobs:

@@ -19,6 +19,7 @@ from tests.workers.tagger.in_process import Slow, Start, posts, wait_until
 from workers.local.kafka import KafkaCluster
 from workers.settings import Delivery, WorkerSettings
 from workers.tagger.engine import EngineSick
+from workers.tagger.publisher import CommitFailed
 
 
 class Gone(Slow):
@@ -71,6 +72,22 @@ def test_a_poll_that_fails_for_a_while_is_asked_again(pipeline: Pipeline, start:
     assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
     assert failures
     assert worker.running
+
+
+def test_what_is_too_much_for_one_commit_is_committed_in_parts(pipeline: Pipeline, start: Start) -> None:
+    worker = start(max_in_flight=200)
+    publisher: Any = worker.worker._committer._publisher
+    commit = publisher.commit
+
+    def within_the_time_out(records: Any, *arguments: Any) -> None:
+        # As behind brokers so slow that a transaction of more outlasts its time-out.
+        if len(records) > 20:
+            raise CommitFailed("for the test")
+        commit(records, *arguments)
+
+    publisher.commit = within_the_time_out
+    pipeline.produce(posts(200))
+    assert sorted(int(result.id) for _, result in pipeline.results(200)) == list(range(200))
 
 
 def test_memory_that_is_free_is_given_back_while_it_works(
