@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailed
 from kafka.structs import MemberState
 
 from workers.errors import SetupError
-from workers.kafka_cures import cure_consumer, cure_producer
+from workers.kafka_cures import cure_consumer, cure_producer, made_whole
 from workers.kafka_records import read_every_record
 from workers.settings import Delivery, KafkaSettings, WorkerSettings
 
@@ -46,6 +46,9 @@ def group_consumer(settings: WorkerSettings) -> KafkaConsumer:
         group_instance_id=settings.group_instance_id,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=_HEARTBEAT_MS,
+        # A worker polls all the time but for its drain, which is shorter than a session. An answer to its
+        # request to join is waited for as long: where the network loses it, 300 s would be the default.
+        max_poll_interval_ms=settings.session_timeout_ms,
         enable_auto_commit=False,
         auto_offset_reset=settings.auto_offset_reset,
         isolation_level="read_committed",
@@ -214,7 +217,7 @@ def told_by_us() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _connected(settings: KafkaSettings, client: Callable[..., _Client], **options: Any) -> _Client:
+def _connected(settings: KafkaSettings, client: type[_Client], **options: Any) -> _Client:
     servers = settings.bootstrap_servers
     read_every_record()
     try:
@@ -222,7 +225,7 @@ def _connected(settings: KafkaSettings, client: Callable[..., _Client], **option
         if client is not KafkaAdminClient:
             options["allow_auto_create_topics"] = False
         with told_by_us():
-            return client(**settings.client(), **options)
+            return made_whole(client, **settings.client(), **options)
     except KafkaTimeoutError:
         raise SetupError(
             f"no Kafka broker answers at {servers}; start it, or name another by --bootstrap-servers "

@@ -7,20 +7,40 @@ at by its tests, `tests/workers/test_kafka_cures.py`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import FencedInstanceIdError, KafkaError
+
+_Client = TypeVar("_Client")
 
 
 class MemberReplaced(Exception):
     """Another process has joined the group under this one's group instance id."""
 
 
+def made_whole(client: type[_Client], **options: Any) -> _Client:
+    """A client that has connected, or none.
+
+    kafka-python 3.0.12 leaves the thread and the sockets of one that can't connect for good. Whoever asks
+    again until the brokers are back runs out of both.
+    """
+    made: Any = client.__new__(client)
+    try:
+        made.__init__(**options)
+    except BaseException:
+        if (started := getattr(made, "_client", None)) is not None:
+            started.close()
+        raise
+    whole: _Client = made
+    return whole
+
+
 def cure_consumer(consumer: KafkaConsumer) -> None:
     """Make a member of a group finish its joins, give up what it lost, end when it is replaced, and leave."""
     _finish_what_it_joins(consumer)
     _take_up_what_was_joined(consumer)
+    _ask_anew_where_it_stands(consumer)
     _lose_what_it_lost(consumer)
     _end_when_replaced(consumer)
     _leave_when_closed(consumer)
@@ -71,6 +91,23 @@ def _take_up_what_was_joined(consumer: KafkaConsumer) -> None:
 
     coordinator._do_join_and_sync_async = join_unless_joined
     coordinator._on_join_complete_async = take_up
+
+
+def _ask_anew_where_it_stands(consumer: KafkaConsumer) -> None:
+    """Make a consumer forget what it has asked of an earlier assignment.
+
+    kafka-python 3.0.12 keeps a question for committed offsets that outlasted its `poll`, by the partitions
+    that it is about, until they are asked for again. A member that was put out meanwhile, and got the same
+    partitions back when another had read on, took the old answer: all that the other had done came twice.
+    """
+    coordinator = consumer._coordinator
+    complete = coordinator._on_join_complete_async
+
+    async def forget_and_take_up(*args: Any) -> None:
+        coordinator._offset_fetch_futures.clear()
+        await complete(*args)
+
+    coordinator._on_join_complete_async = forget_and_take_up
 
 
 def _lose_what_it_lost(consumer: KafkaConsumer) -> None:

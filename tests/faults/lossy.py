@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event, Thread
 from typing import Final, Self
 
-from kafka.protocol.producer import EndTxnRequest
+from kafka.protocol.api_message import ApiMessage
 
 from workers.local.ports import LOOPBACK
 
@@ -19,19 +19,21 @@ _LENGTH: Final = 4
 
 
 class LossyNetwork:
-    """Takes connections for a broker; the answer to one transaction's end gets lost, and all behind it.
+    """Takes connections for a broker; one answer gets lost, and all behind it on its connection.
 
     Args:
         port: where clients connect.
         broker: port of the broker.
-        commits: so many transactions end before.
+        request: whose answer it is.
+        number: of the request, from 1.
 
     Attributes:
         lost: Whether the answer is lost.
     """
 
-    def __init__(self, port: int, broker: int, *, commits: int) -> None:
-        self._port, self._broker, self._left = port, broker, commits
+    def __init__(self, port: int, broker: int, *, request: type[ApiMessage], number: int) -> None:
+        self._port, self._broker, self._left = port, broker, number
+        self._api = request.API_KEY
         self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="lossy network", daemon=True)
         self._ready = Event()
         self._end: Callable[[], object] = lambda: None
@@ -67,7 +69,7 @@ class LossyNetwork:
     ) -> None:
         async for frame in _frames(client):
             api, number = frame[_LENGTH : _LENGTH + 2], frame[_LENGTH + 4 : _LENGTH + 8]
-            if int.from_bytes(api) == EndTxnRequest.API_KEY:
+            if int.from_bytes(api) == self._api:
                 self._left -= 1
                 if self._left == 0:
                     unheard.add(number)

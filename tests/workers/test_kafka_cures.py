@@ -1,17 +1,19 @@
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import NoError
+from kafka.errors import KafkaTimeoutError, NoError
 
 from tests.conftest import MakeTopics
 from workers import kafka_clients, kafka_cures
 from workers.local.kafka import KafkaCluster
+from workers.local.ports import LOOPBACK, free_ports
 from workers.settings import KafkaSettings, WorkerSettings
 
 
@@ -130,6 +132,45 @@ def test_a_member_put_out_while_it_rejoins_starts_from_what_is_committed(
     poll_until(lambda: [consumer.position(each) for each in partitions] == [7, 7], consumer)
 
 
+def test_what_was_asked_of_an_assignment_is_no_answer_for_a_later_one(
+    kafka: KafkaCluster, group: Group
+) -> None:
+    partitions = [TopicPartition(group.topic, number) for number in range(2)]
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for number in range(20):
+            producer.send(group.topic, b"", partition=number % 2)
+    consumer, _ = group.join()
+    coordinator = consumer._coordinator
+    ask, asked = coordinator._send_offset_fetch_request, list[bool]()
+
+    async def slow_once(*arguments: Any) -> Any:
+        answer = await ask(*arguments)
+        if not asked:
+            asked.append(True)
+            await coordinator._net.sleep(0.5)
+        return answer
+
+    coordinator._send_offset_fetch_request = slow_once
+    poll_until(lambda: len(consumer.assignment()) == 2, consumer)
+    assert coordinator._offset_fetch_futures
+    # Put out before it looks at the answer; another reads on, and leaves.
+    other, _ = group.join()
+    member = consumer.group_metadata().member_id
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.remove_group_members(group.topic, [MemberToRemove(member_id=member)])
+    poll_until(lambda: len(other.assignment()) == 2, other)
+    other.commit({each: OffsetAndMetadata(7, "", -1) for each in partitions})
+    other.close()
+    deadline = monotonic() + 60
+    while consumer.group_metadata().generation_id >= 0 and monotonic() < deadline:
+        # Its heartbeat is told, on a thread of its own.
+        sleep(0.05)
+    read: list[int] = []
+    while len(read) < 2 * 3 and monotonic() < deadline:
+        read += [record.offset for some in consumer.poll(timeout_ms=20).values() for record in some]
+    assert sorted(read) == [7, 7, 8, 8, 9, 9]
+
+
 def test_a_static_member_that_crashed_and_starts_again_in_time_disturbs_nobody(group: Group) -> None:
     first, _ = group.join("pod-0")
     second, noted = group.join("pod-1")
@@ -159,3 +200,12 @@ def test_a_static_member_is_told_that_another_has_its_place(group: Group) -> Non
     poll_until(lambda: len(second.assignment()) == 2, second)
     with pytest.raises(kafka_cures.MemberReplaced):
         poll_until(lambda: False, first, second)
+
+
+@pytest.mark.parametrize("client", [KafkaConsumer, KafkaAdminClient])
+def test_a_client_that_can_t_connect_leaves_nothing_behind(client: type[Any]) -> None:
+    nobody = f"{LOOPBACK}:{free_ports(1)[0]}"
+    before = threading.active_count()
+    with pytest.raises(KafkaTimeoutError):
+        kafka_cures.made_whole(client, bootstrap_servers=nobody, bootstrap_timeout_ms=300)
+    assert threading.active_count() == before

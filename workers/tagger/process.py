@@ -190,8 +190,7 @@ def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publish
     if settings.delivery is Delivery.EXACTLY_ONCE:
         return TransactionalPublisher(
             connect,
-            committed=partial(kafka_clients.committed_offsets, settings.kafka, settings.group_id),
-            timeout=settings.transaction_timeout_ms / 1_000,
+            partial(kafka_clients.committed_offsets, settings.kafka, settings.group_id),
         )
     return PlainPublisher(connect, consumer)
 

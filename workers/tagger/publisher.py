@@ -57,7 +57,7 @@ class RecordTooLarge(CommitFailed):
 
 
 class PublisherLost(Exception):
-    """This producer can never commit again: another one with its name has taken over (KIP-98)."""
+    """This member can never commit again: another one with its name has taken over (KIP-345)."""
 
 
 class Publisher(Protocol):

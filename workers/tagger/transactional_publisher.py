@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from time import monotonic
 from typing import Final, Protocol
 
+import structlog
 from kafka import KafkaProducer, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError, ProducerFencedError, TransactionAbortedError
+from kafka.errors import CommitFailedError, KafkaError, TransactionAbortedError
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import ConsumerGroupMetadata
-from tenacity import retry, retry_if_exception, wait_random_exponential
+from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
 
 from workers.acknowledged import NotAcknowledged
 from workers.errors import SetupError
 from workers.outgoing import Outgoing
 from workers.tagger.publisher import (
-    OTHER_STARTED,
     PERMANENT,
     CommitFailed,
-    PublisherLost,
     connected,
     explain,
     positions,
     send,
 )
 from workers.tagger.replaceable import Connect, ReplaceableProducer
+
+_log = structlog.get_logger(__name__)
 
 # What befalls the records of a transaction that was refused for another reason than theirs.
 _ABORTED: Final = (CommitFailedError, TransactionAbortedError)
@@ -47,6 +47,11 @@ def _passes(error: BaseException) -> bool:
     return isinstance(error, KafkaError | SetupError) and not isinstance(error, PERMANENT)
 
 
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    _log.warning("whether a commit counts is not known yet and is asked again", error=type(error).__name__)
+
+
 class TransactionalPublisher:
     """Exactly once: records and offsets in one Kafka transaction, fenced by the group (KIP-447).
 
@@ -54,13 +59,12 @@ class TransactionalPublisher:
     id, and the broker ends what the old one had begun (KIP-98): kafka-python 3.0.12 can't be trusted there.
     """
 
-    def __init__(self, connect: Connect, *, committed: Committed, timeout: float) -> None:
+    def __init__(self, connect: Connect, committed: Committed) -> None:
         """Connect.
 
         Args:
             connect: makes a producer.
             committed: asks for the group's offsets.
-            timeout: seconds until the broker gives up a transaction.
 
         Raises:
             SetupError: no broker answers.
@@ -68,7 +72,6 @@ class TransactionalPublisher:
         """
         self._producer = ReplaceableProducer(connect)
         self._committed = committed
-        self._timeout = timeout
         self._producer.get()
 
     def commit(
@@ -91,7 +94,7 @@ class TransactionalPublisher:
             raise CommitFailed("the group has put this member out")
         producer = connected(self._producer)
         futures: list[FutureRecordMetadata] = []
-        began, ending = monotonic(), False
+        ending = False
         try:
             producer.begin_transaction()
             for record, partition in records:
@@ -102,8 +105,7 @@ class TransactionalPublisher:
             producer.commit_transaction()
             self._producer.went_well()
         except KafkaError as error:
-            aborted = self._aborted(producer, futures, error, lasted=monotonic() - began)
-            if not aborted and ending and self._counts(offsets):
+            if not self._aborted(producer, futures, error) and ending and self._counts(offsets):
                 return
             explain(error, records, futures)
 
@@ -115,22 +117,14 @@ class TransactionalPublisher:
         self._producer.close(timeout)
 
     def _aborted(
-        self,
-        producer: KafkaProducer,
-        futures: Sequence[FutureRecordMetadata],
-        error: KafkaError,
-        *,
-        lasted: float,
+        self, producer: KafkaProducer, futures: Sequence[FutureRecordMetadata], error: KafkaError
     ) -> bool:
         """End a failed transaction, at worst by another producer; whether its abort is confirmed."""
         try:
             producer.abort_transaction()
-        except KafkaError as fault:
-            fenced = isinstance(producer._transaction_manager.last_error, ProducerFencedError)  # noqa: SLF001
-            # The broker itself fences the producer of a transaction that took too long. It may go on, under
-            # its next epoch: where another member has this one's place, the group refuses its offsets.
-            if fenced and lasted < self._timeout:
-                raise PublisherLost(OTHER_STARTED) from fault
+        except KafkaError:
+            # Fenced or not: who may commit is for the group to say. The broker itself fences the producer of
+            # a transaction that took too long.
             self._producer.failed()
             return False
         refused = any(future.failed() and not isinstance(future.exception, _ABORTED) for future in futures)
@@ -141,7 +135,11 @@ class TransactionalPublisher:
             producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
         return True
 
-    @retry(retry=retry_if_exception(_passes), wait=wait_random_exponential(multiplier=0.05, max=2))
+    @retry(
+        retry=retry_if_exception(_passes),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
+        before_sleep=_tell,
+    )
     def _counts(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Whether a transaction counts whose end was asked for and never confirmed.
 

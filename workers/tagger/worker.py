@@ -88,6 +88,7 @@ class Worker:
         self._last_look = 0.0
         self._last_trim = monotonic()
         self._stopping = Event()
+        self._left = False
         self._engine = Engine(
             settings.batch,
             finished=self._finished.put,
@@ -130,7 +131,8 @@ class Worker:
             self._leave_unopened(assigned)
             self._drain(assigned)
         finally:
-            # From here on nothing is drained or committed, also not when the consumer's close revokes.
+            # From here on nothing is drained or waited for, also not when the consumer's close revokes.
+            self._left = True
             self._checkpoint = Checkpoint()
             # Before all that takes its time: the other members wait for it.
             try:
@@ -321,8 +323,9 @@ class Worker:
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish and commit partitions that go to another worker, then forget them."""
-        self._leave_unopened(partitions)
-        self._drain(partitions, in_rebalance=True)
+        if not self._left:
+            self._leave_unopened(partitions)
+            self._drain(partitions, in_rebalance=True)
         self._forget(partitions)
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:

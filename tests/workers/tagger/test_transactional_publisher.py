@@ -13,7 +13,7 @@ from tests.workers.tagger.committing import Member, read
 from workers import kafka_clients
 from workers.outgoing import Outgoing
 from workers.settings import WorkerSettings
-from workers.tagger.publisher import CommitFailed, PublisherLost
+from workers.tagger.publisher import CommitFailed, PublisherLost, RecordTooLarge
 
 
 def test_a_refused_commit_shows_nothing_and_the_next_one_goes_through(
@@ -30,18 +30,81 @@ def test_a_refused_commit_shows_nothing_and_the_next_one_goes_through(
     assert member.consumer.committed(member.input) == 6
 
 
+def end_of(member: Member, value: bytes, offset: int) -> type[Exception] | None:
+    """How a member's commit ends."""
+    try:
+        member.commit([(member.record(value), 0)], {member.input: offset})
+    except (CommitFailed, PublisherLost) as error:
+        return type(error)
+    return None
+
+
 def test_a_worker_with_the_same_name_fences_the_older(settings: WorkerSettings, stack: ExitStack) -> None:
     named = settings.model_copy(update={"group_instance_id": "pod-0"})
-    first = Member(named, stack)
-    first.join()
-    first.commit([(first.record(b"first"), 0)], {first.input: 1})
+    older = Member(named, stack)
+    older.join()
+    assert end_of(older, b"first", 1) is None
     # As after a kill: the pod comes back under its name while the old process may still run.
-    kafka_producer = kafka_clients.publishing_producer(named, member="pod-0")
-    stack.callback(kafka_producer.close)
-    kafka_producer.init_transactions()
-    with pytest.raises(PublisherLost):
-        first.commit([(first.record(b"zombie"), 0)], {first.input: 2})
-    assert read(settings) == [(0, b"first")]
+    newer = Member(named, stack)
+    newer.join()
+    ends = [end_of(older, b"zombie", 2) for _ in range(2)]
+    assert ends[-1] is PublisherLost
+    while end_of(newer, b"second", 2) is CommitFailed:
+        pass
+    assert read(settings) == [(0, b"first"), (0, b"second")]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("step", ["begin_transaction", "send_offsets_to_transaction", "commit_transaction"])
+def test_a_worker_frozen_in_a_commit_leaves_its_successor_alone(
+    settings: WorkerSettings, stack: ExitStack, step: str
+) -> None:
+    named = settings.model_copy(update={"group_instance_id": "pod-0", "transaction_timeout_ms": 1_000})
+    older = Member(named, stack)
+    older.join()
+    producer = older.publisher._producer.get()
+    take = getattr(producer, step)
+    successors: list[Member] = []
+
+    def frozen(*arguments: Any) -> None:
+        setattr(producer, step, take)
+        producer.flush()
+        successors.append(Member(named, stack))
+        successors[0].join()
+        assert end_of(successors[0], b"one", 1) is None
+        sleep(3)
+        take(*arguments)
+
+    setattr(producer, step, frozen)
+    ends = [end_of(older, b"zombie", 1) for _ in range(2)]
+    assert PublisherLost in ends or ends == [None, PublisherLost]
+    while end_of(successors[0], b"two", 2) is CommitFailed:
+        pass
+    assert read(settings) == [(0, b"one"), (0, b"two")]
+
+
+def test_an_abort_that_outlasts_the_time_out_ends_nobody(settings: WorkerSettings, stack: ExitStack) -> None:
+    member = Member(settings.model_copy(update={"transaction_timeout_ms": 1_000}), stack)
+    member.join()
+    producer = member.publisher._producer.get()
+    abort, send = producer.abort_transaction, producer.send
+
+    def written(*arguments: Any, **options: Any) -> Any:
+        future = send(*arguments, **options)
+        producer.flush()
+        return future
+
+    def late() -> None:
+        # As while the transaction's coordinator moves.
+        sleep(4)
+        abort()
+
+    producer.send, producer.abort_transaction = written, late
+    impossible = Outgoing(settings.kafka.output_topic, None, b"x" * 40_000_000, [])
+    with pytest.raises(RecordTooLarge):
+        member.commit([(member.record(b"half"), 0), (impossible, 0)], {member.input: 5})
+    member.commit([(member.record(b"whole"), 0)], {member.input: 6})
+    assert read(settings) == [(0, b"whole")]
 
 
 def test_a_member_that_was_put_out_commits_nothing(settings: WorkerSettings, stack: ExitStack) -> None:

@@ -121,6 +121,28 @@ def test_a_stop_without_a_broker_waits_no_longer_than_its_budget(
     assert sorted(int(result.id) for _, result in pipeline.results(50)) == list(range(50))
 
 
+def test_a_stop_amid_a_commit_that_is_not_answered_takes_its_budget_once(
+    pipeline: Pipeline, start: Start
+) -> None:
+    worker = start(drain_timeout=2, session_timeout_ms=6_000).wait_ready()
+    inside: Any = worker.worker
+    may_answer, drain, drains = Event(), inside._drain, list[bool]()
+
+    def counted(*partitions: Any, **options: bool) -> None:
+        drains.append(True)
+        drain(*partitions, **options)
+
+    inside._committer._publisher.commit = lambda *_: may_answer.wait()
+    inside._drain = counted
+    pipeline.produce(posts(20))
+    wait_until(lambda: inside._committer.busy, "a commit that waits")
+    worker.worker.stop()
+    worker.join()
+    may_answer.set()
+    assert worker.failure is None
+    assert len(drains) == 1
+
+
 def test_a_lost_device_ends_the_worker_and_commits_nothing(
     pipeline: Pipeline, tagger: Tagger, start: Start
 ) -> None:
