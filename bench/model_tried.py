@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from bench.figures import Figures, Key, Run, in_turns
 from bench.model_costs import PAPER, SMALL, Subject, in_batches, random_release, seconds
-from bench.plain import BATCH
+from bench.plain import BATCH, every_place
 from model.backbone import Backbone
 from model.device import DTYPES, pick_dtype
 from model.encoder import Encoder
 from model.inference import Tagger, TagRequest
 from model.release import Release, load_release
 from model.rpbert import RpBert
+from model.unpadded import Unpadded
 from workers.settings import BatchSettings
 
 _MILLI: Final = 1e3
@@ -88,6 +89,7 @@ class Variants:
             "the rest, all rows in the last layer": self._with(
                 model, "encoder", AllRows(model.encoder), served.tag
             ),
+            "the rest, padding too": self._padded,
             "the rest, of posts without pictures": partial(self._tag, text_only),
         }
         if self._name == SMALL:
@@ -117,6 +119,10 @@ class Variants:
                 setattr(model, name, kept)
 
         return run
+
+    def _padded(self) -> None:
+        with patch.object(Unpadded, "of", every_place):
+            self._served.tag()
 
     def _read_twice(self) -> None:
         with patch.object(RpBert, "_may_read_once", new=False):

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from model.config import EncoderConfig
 from model.packed import PackedLinear
+from model.unpadded import Unpadded
 
 TEXT_SEGMENT: Final = 0
 VISUAL_SEGMENT: Final = 1
@@ -83,27 +84,36 @@ class Layer(nn.Module):
         self.contract_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, hidden: Tensor, mask: Tensor, rows: int) -> Tensor:
-        """Read all rows, write the first `rows`.
+    def forward(
+        self, hidden: Tensor, mask: Tensor, reads: Unpadded, writes: Unpadded | None = None
+    ) -> Tensor:
+        """Read all rows, write all or some.
 
         Args:
-            hidden: `(n, length, hidden)`, fp32.
+            hidden: `(rows, hidden)`, fp32.
             mask: `(n, 1, 1, length)`, true where a row may be attended, or what to add to its scores.
-            rows: how many leading rows to compute.
+            reads: where the rows stand.
+            writes: where those stand that are to be computed, if not all: leading places of each sequence.
 
         Returns:
-            `(n, rows, hidden)`, fp32.
+            `(rows, hidden)` of what is written, fp32.
         """
         product_type = self.query.weight.dtype
         source = hidden.to(product_type)
-        query = self._by_head(self.query(source[:, :rows]))
+        key, value = (self._by_head(part) for part in reads.pad(self.key_value(source)).chunk(2, dim=-1))
+        if writes is None:
+            writes = reads
+        else:
+            # Rows that are both read and written: the same, and fewer.
+            hidden = writes.take(reads.pad(hidden)[:, : writes.shape[1]])
+            source = hidden.to(product_type)
+        query = self._by_head(writes.pad(self.query(source)))
         mask = mask if mask.dtype == torch.bool else mask.to(query.dtype)
-        key, value = (self._by_head(part) for part in self.key_value(source).chunk(2, dim=-1))
         attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout.p if self.training else 0.0
         )
-        attended = self.attended(attended.transpose(1, 2).flatten(2))
-        hidden = self.attended_norm(hidden[:, :rows] + self.dropout(attended))
+        attended = self.attended(writes.take(attended.transpose(1, 2).flatten(2)))
+        hidden = self.attended_norm(hidden + self.dropout(attended))
         expanded = self.activation(self.expand(hidden.to(product_type)))
         finished: Tensor = self.contract_norm(hidden + self.dropout(self.contract(expanded)))
         return finished
@@ -170,21 +180,22 @@ class Encoder(nn.Module):
                 that goes to 0 is not what it is at 0: 49 empty blocks are still attended.
 
         Returns:
-            `(n, rows, hidden)`.
+            `(n, rows, hidden)`; a row where `text_mask` is false means nothing.
         """
         gated = (blocks * gates[..., None, None]).flatten(1, 2)
         hidden = torch.cat((text, gated), dim=1)
         open_blocks = (gates != 0).repeat_interleave(blocks.shape[2], dim=1)
-        mask = torch.cat((text_mask, open_blocks), dim=1)
+        mask = present = torch.cat((text_mask, open_blocks), dim=1)
         if fade:
             blocks_faded = gates.clamp(min=_FAINTEST).log().repeat_interleave(blocks.shape[2], dim=1)
             faded = torch.cat((torch.zeros_like(text_mask, dtype=gates.dtype), blocks_faded), dim=1)
             mask = faded.masked_fill(~mask, -torch.inf)
         mask = mask[:, None, None, :]
+        reads, writes = Unpadded.of(present), Unpadded.of(present[:, :rows])
+        hidden = reads.take(hidden)
         for layer in self.layers[:-1]:
-            hidden = layer(hidden, mask, hidden.shape[1])
-        read: Tensor = self.layers[-1](hidden, mask, rows)
-        return read
+            hidden = layer(hidden, mask, reads)
+        return writes.pad(self.layers[-1](hidden, mask, reads, writes))
 
     def use_products_in(self, dtype: torch.dtype) -> None:
         """Run the matrix products in `dtype`; embeddings, sums and norms keep fp32."""

@@ -20,6 +20,7 @@ from model.config import GatePlace
 from model.encoder import Layer
 from model.gates import gate
 from model.rpbert import RpBert
+from model.unpadded import Unpadded
 
 GRID: Final = 7
 """Rows and columns of a picture's block regions."""
@@ -78,14 +79,15 @@ def word_attention(model: RpBert, batch: Batch, gates: Tensor) -> Tensor:
         `(words, pictures, GRID, GRID)`.
     """
     last = cast("Layer", model.encoder.layers[-1])
-    given: list[tuple[Tensor, Tensor, int]] = []
+    given: list[tuple[Tensor, Tensor, Unpadded, Unpadded]] = []
     hook = last.register_forward_pre_hook(lambda _, arguments: given.append(arguments))
     try:
         model.read(batch, gates)
     finally:
         hook.remove()
     # Windows of one post have the same open pictures, so they were read together.
-    ((hidden, mask, _),) = given
+    ((rows, mask, reads, _),) = given
+    hidden = reads.pad(rows)
     never_shut = model.config.gate_place is GatePlace.PROJECTION
     (attended,) = torch.nonzero(torch.ones_like(gates) if never_shut else gates, as_tuple=True)
     text = batch.ids.shape[1]

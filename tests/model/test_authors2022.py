@@ -120,7 +120,7 @@ def layer_states(model: RpBert, batch: Batch) -> tuple[list[Tensor], Tensor, Ten
     """The input of every layer and the output of the last, of pass 1 and then of pass 2."""
     states: list[Tensor] = []
     hooks: list[RemovableHandle] = [
-        layer.register_forward_pre_hook(lambda _, arguments: states.append(arguments[0]))
+        layer.register_forward_pre_hook(lambda _, given: states.append(given[2].pad(given[0])))
         for layer in model.encoder.layers
     ]
     hooks.append(model.encoder.register_forward_hook(lambda _, __, output: states.append(output)))

@@ -94,3 +94,25 @@ def test_the_gradient_of_a_faint_gate_is_a_number(encoder: Encoder, faint: float
     read: torch.Tensor = encoder(text, mask, torch.randn(1, 1, 49, CONFIG.hidden), gates, 3, fade=True)
     (found,) = torch.autograd.grad(read.square().sum() + read[0, 0, 0], gates)
     assert found.isfinite().all()
+
+
+@torch.inference_mode()
+def test_nothing_but_attention_computes_padding_or_shut_pictures(encoder: Encoder) -> None:
+    ids, mask = (
+        torch.randint(1, CONFIG.vocab_size, (3, 12)),
+        torch.arange(12) < torch.tensor([[12], [4], [7]]),
+    )
+    gates = torch.tensor([[1.0, 0.0], [1.0, 0.5], [0.0, 0.0]])
+    computed: list[int] = []
+    products = [layer for layer in encoder.layers.modules() if isinstance(layer, torch.nn.Linear)]
+    hooks = [
+        product.register_forward_hook(lambda _, __, output: computed.append(len(output)))
+        for product in products
+    ]
+    encoder(encoder.embeddings.text(ids), mask, torch.randn(3, 2, 49, CONFIG.hidden), gates, rows=1)
+    for hook in hooks:
+        hook.remove()
+    rows = 12 + 4 + 7 + 3 * 49
+    assert computed[: 5 * (CONFIG.layers - 1)] == [rows] * 5 * (CONFIG.layers - 1)
+    # The last layer reads all rows and writes those that are asked for.
+    assert sorted(computed[-5:]) == [3, 3, 3, 3, rows]

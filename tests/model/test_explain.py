@@ -15,6 +15,7 @@ from model.encoder import Layer
 from model.explain import GRID, visual_attention, word_attention
 from model.inference import Tagger, TagRequest
 from model.rpbert import RpBert
+from model.unpadded import Unpadded
 from model.words import WordPieces
 from tests.model.tiny import (
     CHANNELS,
@@ -69,8 +70,9 @@ def naive(model: RpBert, batch: Batch, gates: Tensor, window: int = 0) -> Tensor
     hidden = torch.cat((text[window, None, : int(length)], visual.flatten(1, 2)), dim=1)
     everything = torch.ones(1, 1, 1, hidden.shape[1], dtype=torch.bool)
     last = last_layer(model)
+    all_rows = Unpadded.of(everything[0, 0])
     for layer in model.encoder.layers[:-1]:
-        hidden = layer(hidden, everything, hidden.shape[1])
+        hidden = all_rows.pad(layer(all_rows.take(hidden), everything, all_rows))
     size, heads = model.config.encoder.hidden, model.config.encoder.heads
     rows = []
     for head in range(heads):
@@ -115,7 +117,9 @@ def test_every_row_of_a_layer_s_attention_sums_to_one_and_gives_what_the_layer_r
     attended = last.attended((weights @ value).transpose(1, 2).flatten(2))
     normed = last.attended_norm(hidden + attended)
     expected = last.contract_norm(normed + last.contract(functional.gelu(last.expand(normed))))
-    torch.testing.assert_close(last(hidden, mask, 20), expected, atol=1e-5, rtol=1e-4)
+    rows = Unpadded.of(mask[:, 0, 0])
+    read = last(rows.take(hidden), mask, rows)
+    torch.testing.assert_close(read, rows.take(expected), atol=1e-5, rtol=1e-4)
 
 
 @torch.inference_mode()

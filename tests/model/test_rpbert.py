@@ -10,6 +10,7 @@ from model.batch import Batch, collate
 from model.config import GateKind
 from model.gates import related
 from model.rpbert import RpBert
+from model.unpadded import Unpadded
 from model.words import WordPieces
 from tests.model.tiny import CHANNELS, some_regions, tiny_model, tiny_tokenizer
 
@@ -151,11 +152,13 @@ def test_one_picture_is_the_paper() -> None:
         projected = model.project(batch.regions.float()) + model.recognition(batch.regions.float())
         visual = embeddings.norm(projected + embeddings.positions.weight[n] + embeddings.segments.weight[1])
         everything = torch.ones(1, 1, 1, n + 49, dtype=torch.bool)
+        all_rows = Unpadded.of(everything[0, 0])
 
         def bert(hidden: Tensor) -> Tensor:
+            rows = all_rows.take(hidden)
             for layer in model.encoder.layers:
-                hidden = layer(hidden, everything, hidden.shape[1])
-            return hidden
+                rows = layer(rows, everything, all_rows)
+            return all_rows.pad(rows)
 
         r = model.relation(bert(torch.cat((text, visual), 1))[:, 0]).softmax(-1)[0, 1]
         output = bert(torch.cat((text, r * visual), 1))

@@ -41,8 +41,8 @@ class Wait:
 def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float, *, coming: bool) -> Batch | Wait:
     """Choose the next batch around the post that has waited longest.
 
-    A batch costs its longest post times its posts, for padding is computed too, and `batch_start_tokens` for
-    being a batch. Of the posts by length the neighbours of the oldest are taken that make this cost least for
+    A batch is taken to cost its longest post times its posts, for padding costs memory and some time, and
+    `batch_start_tokens` for being a batch. Of the posts by length the neighbours of the oldest are taken that make this cost least for
     a token that is no padding: few that are much longer or shorter than the rest, yet not few for the sake
     of it. The oldest is always among them, so nobody waits for ever.
 
