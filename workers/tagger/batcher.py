@@ -42,9 +42,9 @@ def next_batch(waiting: Sequence[Waiting], rule: BatchSettings, now: float, *, c
     """Choose the next batch around the post that has waited longest.
 
     A batch is taken to cost its longest post times its posts, for padding costs memory and some time, and
-    `batch_start_tokens` for being a batch. Of the posts by length the neighbours of the oldest are taken that make this cost least for
-    a token that is no padding: few that are much longer or shorter than the rest, yet not few for the sake
-    of it. The oldest is always among them, so nobody waits for ever.
+    `batch_start_tokens` for being a batch. Of the posts by length the neighbours of the oldest are taken that
+    make this cost least for a token that is no padding: few that are much longer or shorter than the rest,
+    yet not few for the sake of it. The oldest is always among them, so nobody waits for ever.
 
     A batch leaves at once where posts for a full one wait, or where nobody is known to come; otherwise it
     leaves when its oldest post has waited `batch_wait_ms`. A post that is larger than the whole budget is a
