@@ -9,8 +9,10 @@ Redis, the worker, who produces and who reads share this machine's cores.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from os import cpu_count
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Final
@@ -41,38 +43,48 @@ def latency(
     loads: tuple[int, ...] = _LOADS,
     seconds: float = 15,
     capacity_posts: int = 480,
+    processes: int | None = None,
     output: Path = RESULTS,
     json: bool = False,
 ) -> None:
-    """p50 and p99 from Kafka to Kafka against load, `small`, features cached; about three minutes.
+    """p50 and p99 from Kafka to Kafka against load, `small`, features cached; about four minutes.
 
-    The load is in % of the capacity measured first, behind a full topic. Writes `latency.json`, `latency.md`
-    and `latency.svg`.
+    The load is in % of the capacity measured first: behind a full topic while posts go on coming one at a
+    time, as they do later, for to produce and store them takes its part of the same cores. Writes
+    `latency.json`, `latency.md` and `latency.svg`.
 
     Args:
         loads: in % of the capacity, the least first.
         seconds: that posts come at each load.
         capacity_posts: by which the capacity is measured.
+        processes: of the worker; by default as many as there are cores.
         output: directory of the figures.
         json: print the figures as one JSON object, that of the file, instead of a table.
     """
     began = perf_counter()
+    workers = processes or cpu_count() or 1
     figures: list[Figure] = []
     with ExitStack() as stack:
         around = stack.enter_context(scene("latency", _PICTURES))
         posts, topics = around.posts, stack.enter_context(around.flow())
         arrivals = stack.enter_context(Arrivals(topics.bootstrap_servers, topics.topics[1]))
-        worker = topics.launch().wait_ready()
+        worker = topics.launch(*(("--processes", str(workers)) if workers > 1 else ())).wait_ready()
         line = _Line(topics, worker, arrivals, posts)
         topics.fill(posts, range(_WARM_POSTS))
         watch([worker], after=0, until=_WARM_POSTS)
         # The queue is full as long as the capacity is measured.
-        numbers = _WARM_POSTS + capacity_posts + _QUEUE
-        topics.fill(posts, range(_WARM_POSTS, numbers))
-        before = _Batches.of(worker)
-        passage = pace(worker, capacity_posts)
-        batches = _Batches.of(worker).less(before)
+        first = _WARM_POSTS + capacity_posts + _QUEUE
+        topics.fill(posts, range(_WARM_POSTS, first))
+        alone = pace(worker, capacity_posts)
+        numbers = first + 2 * capacity_posts
+        with ThreadPoolExecutor(1) as producing:
+            coming = producing.submit(open_loop, topics, posts, range(first, numbers), alone.rate)
+            before = _Batches.of(worker)
+            passage = pace(worker, capacity_posts)
+            batches = _Batches.of(worker).less(before)
+            coming.result()
         figures += [
+            Figure.of(("behind a full topic, nothing coming", "posts/s"), [alone.rate]),
             Figure.of(("capacity", "posts/s"), [passage.rate]),
             Figure.of(("at capacity: a batch", _MS), [batches.milliseconds]),
             Figure.of(("at capacity: posts in a batch", "posts"), [batches.posts]),
@@ -98,7 +110,12 @@ def latency(
         bench="latency",
         release="small",
         dtype=_dtype(),
-        settings={"seconds": round(seconds), "capacity_posts": capacity_posts, "pictures": _PICTURES},
+        settings={
+            "seconds": round(seconds),
+            "capacity_posts": capacity_posts,
+            "pictures": _PICTURES,
+            "processes": workers,
+        },
         figures=figures,
         seconds=perf_counter() - began,
     ).write(

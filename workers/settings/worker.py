@@ -77,7 +77,10 @@ class WorkerSettings(Settings):
         Delivery.EXACTLY_ONCE, description="exactly-once by Kafka transactions, or at-least-once without."
     )
     commit_interval_ms: float = Field(
-        150, ge=0, le=10_000, description="Milliseconds between commits of finished posts."
+        150,
+        ge=0,
+        le=10_000,
+        description="Milliseconds between commits; two thirds of it for a worker with nothing else in hand.",
     )
     transaction_timeout_ms: int = Field(
         15_000,

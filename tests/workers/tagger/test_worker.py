@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from random import Random
 from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -72,6 +73,17 @@ def test_a_poll_that_fails_for_a_while_is_asked_again(pipeline: Pipeline, start:
     assert sorted(int(result.id) for _, result in pipeline.results(20)) == list(range(20))
     assert failures
     assert worker.running
+
+
+def test_a_lone_post_does_not_wait_for_mates_to_be_committed_with(pipeline: Pipeline, start: Start) -> None:
+    worker = start().wait_ready().worker
+    worker._commit_interval = 3_600
+    pipeline.produce(posts(1))
+    assert len(pipeline.results(1)) == 1
+    # Of an hour two thirds have gone by.
+    worker._next_commit = monotonic() + 1_100
+    pipeline.produce(posts(1, first=1))
+    assert len(pipeline.results(2)) == 2
 
 
 def test_what_is_too_much_for_one_commit_is_committed_in_parts(pipeline: Pipeline, start: Start) -> None:
