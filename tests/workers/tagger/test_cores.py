@@ -48,3 +48,14 @@ def test_turns_are_short_as_long_as_it_is_said() -> None:
         fail()
     assert seen == [pytest.approx(usual / 10)]
     assert sys.getswitchinterval() == usual
+
+
+def test_turns_stay_short_until_the_last_of_several_has_ended() -> None:
+    usual = sys.getswitchinterval()
+    first, second = short_turns(), short_turns()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(usual / 10)
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == usual
