@@ -6,7 +6,7 @@ import re
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient
 
 from tests.command_line import Rpbert, Run
 from tests.model.tiny import save_tiny_release
-from tests.pipeline import Pipeline
+from tests.pipeline import Pipeline, pipeline_on
 from tests.refresh import Stage, World, teach
 from workers.cli import main
 from workers.local.errors import LocalServiceError
@@ -182,14 +182,8 @@ def pipeline(
     kafka: KafkaCluster, valkey: ValkeyServer, tiny_release: Path, make_topics: MakeTopics, tmp_path: Path
 ) -> Iterator[Pipeline]:
     """Topics with four partitions and, on demand, workers with the tiny release."""
-    raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=4)
-    with ExitStack() as stack:
-        yield Pipeline(
-            bootstrap_servers=kafka.bootstrap_servers,
-            redis_url=valkey.url,
-            release=str(tiny_release),
-            topics=(raw, entities, dead),
-            partitions=4,
-            directory=tmp_path,
-            stack=stack,
-        )
+    topics = make_topics("raw", "entities", "dlq", partitions=4)
+    with pipeline_on(
+        kafka.bootstrap_servers, topics, redis_url=valkey.url, release=tiny_release, directory=tmp_path
+    ) as made:
+        yield made

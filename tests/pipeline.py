@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -118,6 +118,24 @@ class Pipeline:
             return found
         finally:
             consumer.close()
+
+
+@contextmanager
+def pipeline_on(
+    bootstrap_servers: str, topics: Sequence[str], *, redis_url: str, release: Path, directory: Path
+) -> Iterator[Pipeline]:
+    """A pipeline on three topics of four partitions; its workers are stopped at the end."""
+    raw, entities, dead = topics
+    with ExitStack() as stack:
+        yield Pipeline(
+            bootstrap_servers=bootstrap_servers,
+            redis_url=redis_url,
+            release=str(release),
+            topics=(raw, entities, dead),
+            partitions=4,
+            directory=directory,
+            stack=stack,
+        )
 
 
 def told(worker: WorkerProcess, name: str, **labels: str) -> float:

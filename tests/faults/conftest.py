@@ -1,13 +1,12 @@
 """Every test here breaks something: `pytest -m "not faults"` leaves them out."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeTopics
-from tests.pipeline import Pipeline
+from tests.pipeline import Pipeline, pipeline_on
 from workers.local.kafka import KafkaCluster
 from workers.local.valkey import ValkeyServer
 
@@ -29,14 +28,12 @@ def replicated(
     tmp_path: Path,
 ) -> Iterator[Pipeline]:
     """As `pipeline`, on three brokers that replicate."""
-    raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=4, cluster=three_brokers)
-    with ExitStack() as stack:
-        yield Pipeline(
-            bootstrap_servers=three_brokers.bootstrap_servers,
-            redis_url=valkey.url,
-            release=str(tiny_release),
-            topics=(raw, entities, dead),
-            partitions=4,
-            directory=tmp_path,
-            stack=stack,
-        )
+    topics = make_topics("raw", "entities", "dlq", partitions=4, cluster=three_brokers)
+    with pipeline_on(
+        three_brokers.bootstrap_servers,
+        topics,
+        redis_url=valkey.url,
+        release=tiny_release,
+        directory=tmp_path,
+    ) as made:
+        yield made

@@ -1,6 +1,6 @@
 """What happens, and whose answer never comes."""
 
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
@@ -11,7 +11,7 @@ from kafka.protocol.producer import EndTxnRequest
 from tests.conftest import MakeTopics
 from tests.faults.checked import POD, checked, produce, until
 from tests.faults.lossy import LossyNetwork
-from tests.pipeline import Pipeline
+from tests.pipeline import Pipeline, pipeline_on
 from workers import kafka_clients
 from workers.local.kafka import KafkaCluster
 from workers.local.ports import LOOPBACK, free_ports
@@ -28,27 +28,24 @@ def test_a_commit_whose_answer_is_lost_counts_once(
     with (
         LossyNetwork(near, far, request=EndTxnRequest, number=3) as network,
         KafkaCluster(port=far, properties=through) as cluster,
-        ExitStack() as stack,
     ):
-        raw, entities, dead = make_topics("raw", "entities", "dlq", partitions=4, cluster=cluster)
-        pipeline = Pipeline(
-            bootstrap_servers=cluster.bootstrap_servers,
-            redis_url=valkey.url,
-            release=str(tiny_release),
-            topics=(raw, entities, dead),
-            partitions=4,
-            directory=tmp_path,
-            stack=stack,
-        )
-        worker = pipeline.worker(*POD)
-        ledger = produce(pipeline, 1_500)
-        with checked(pipeline) as checker:
-            # Kafka's clients wait 30 s for an answer.
-            until(lambda: checker.distinct == len(ledger), worker)
-            worker.stop()
+        topics = make_topics("raw", "entities", "dlq", partitions=4, cluster=cluster)
+        with pipeline_on(
+            cluster.bootstrap_servers, topics, redis_url=valkey.url, release=tiny_release, directory=tmp_path
+        ) as pipeline:
+            assert_each_post_once(pipeline)
         assert network.lost
-        assert worker.exit_status == 0
-        assert checker.findings(ledger) == []
+
+
+def assert_each_post_once(pipeline: Pipeline) -> None:
+    worker = pipeline.worker(*POD)
+    ledger = produce(pipeline, 1_500)
+    with checked(pipeline) as checker:
+        # Kafka's clients wait 30 s for an answer.
+        until(lambda: checker.distinct == len(ledger), worker)
+        worker.stop()
+    assert worker.exit_status == 0
+    assert checker.findings(ledger) == []
 
 
 @pytest.mark.timeout(400)

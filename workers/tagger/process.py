@@ -189,8 +189,7 @@ def make_publisher(settings: WorkerSettings, consumer: KafkaConsumer) -> Publish
     )
     if settings.delivery is Delivery.EXACTLY_ONCE:
         return TransactionalPublisher(
-            connect,
-            partial(kafka_clients.committed_offsets, settings.kafka, settings.group_id),
+            connect, partial(kafka_clients.committed_offsets, settings.kafka, settings.group_id)
         )
     return PlainPublisher(connect, consumer)
 

@@ -21,12 +21,7 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import ConsumerGroupMetadata
-from tenacity import (
-    retry,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from workers.errors import SetupError
 from workers.outgoing import Outgoing

@@ -15,14 +15,7 @@ from tenacity import RetryCallState, retry, retry_if_exception, wait_random_expo
 from workers.acknowledged import NotAcknowledged
 from workers.errors import SetupError
 from workers.outgoing import Outgoing
-from workers.tagger.publisher import (
-    PERMANENT,
-    CommitFailed,
-    connected,
-    explain,
-    positions,
-    send,
-)
+from workers.tagger.publisher import PERMANENT, CommitFailed, connected, explain, positions, send
 from workers.tagger.replaceable import Connect, ReplaceableProducer
 
 _log = structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ from workers.metrics import Metrics
 from workers.settings import WorkerSettings
 from workers.tagger.bounded_poll import BoundedPoll
 from workers.tagger.checkpoint import Checkpoint
+from workers.tagger.commit_pace import CommitPace
 from workers.tagger.committer import Committer
 from workers.tagger.engine import Engine
 from workers.tagger.health import Health
@@ -40,12 +41,6 @@ _TRIM_SECONDS: Final = 10.0
 _LEAVE_SECONDS: Final = 5.0
 # What a commit may take of the time in which partitions must be given up.
 _COMMIT_SHARE: Final = 0.25
-# A worker with nothing else in hand commits so much of the interval early; more would cost it throughput.
-_EARLY_SHARE: Final = 1 / 3
-# Posts that a commit may have, however often one fails.
-_FEWEST_AT_ONCE: Final = 16
-# Commits that fail again and again come ever more seldom, up to this.
-_SELDOM_SECONDS: Final = 5.0
 # Partitions that were paused at the limit start again once this share of it is free.
 _RESUME_SHARE: Final = 0.75
 
@@ -83,10 +78,7 @@ class Worker:
         self._finished: SimpleQueue[Job] = SimpleQueue()
         self._read: dict[TopicPartition, int] = {}
         self._under_way = 0
-        self._next_commit = monotonic()
-        self._commit_interval = settings.commit_interval_ms / 1_000
-        self._failed_commits = 0
-        self._committed_at_once = settings.max_in_flight
+        self._pace = CommitPace(interval=settings.commit_interval_ms / 1_000, most=settings.max_in_flight)
         self._failed_polls = 0
         self._last_look = 0.0
         self._last_trim = monotonic()
@@ -221,23 +213,15 @@ class Worker:
     def _commit_is_due(self) -> bool:
         if self._committer.busy:
             return False
-        left = self._next_commit - monotonic()
-        if self._failed_commits:
-            return left <= 0
-        # Nothing more would come into it: a lone post does not wait for mates.
         alone = not self._under_way and not self._unopened
-        return left <= (_EARLY_SHARE * self._commit_interval if alone else 0) or self._full
+        return self._pace.due(full=self._full, alone=alone)
 
     def _commit(self) -> None:
-        """Begin to publish and commit every finished prefix; one that fails is tried again with the next.
-
-        After a failure the next is of half as many posts, then of twice as many again: what is too much for
-        a transaction's time-out must not be tried as it is for ever.
-        """
-        prefix = self._checkpoint.ready(self._committed_at_once)
+        """Begin to publish and commit every finished prefix; one that fails is tried again with the next."""
+        prefix = self._checkpoint.ready(self._pace.at_once)
         if not prefix.jobs:
             return
-        self._next_commit = monotonic() + self._commit_interval
+        self._pace.began(len(prefix.jobs))
         records = [(self._outcomes.record(job), job.source.partition) for job in prefix.jobs]
         self._committer.begin(prefix, records, self._consumer.group_metadata())
 
@@ -249,15 +233,12 @@ class Worker:
             self._metrics.commits.labels("failed").inc()
             if isinstance(error, RecordTooLarge) and not self._outcomes.take_less(error.record):
                 raise
-            self._failed_commits += 1
-            self._committed_at_once = max(_FEWEST_AT_ONCE, self._committed_at_once // 2)
-            self._next_commit = monotonic() + jittered(self._failed_commits, first=0.2, most=_SELDOM_SECONDS)
+            self._pace.failed()
             _log.warning("a commit failed and will be tried again", error=str(error))
             return
         if prefix is None:
             return
-        self._failed_commits = 0
-        self._committed_at_once = min(2 * self._committed_at_once, self._settings.max_in_flight)
+        self._pace.went_well()
         self._metrics.commits.labels("committed").inc()
         self._checkpoint.committed(prefix)
         for job in prefix.jobs:
@@ -323,8 +304,7 @@ class Worker:
         kafka-python 3.0.12 parks the half-read records of one paused partition only and forgets a second's:
         it would never be read again.
         """
-        # What failed under the membership before need not wait its turn under this one.
-        self._failed_commits, self._next_commit = 0, monotonic()
+        self._pace.begin_anew()
         if self._consumer.paused():
             self._consumer.pause(*partitions)
 

@@ -77,11 +77,11 @@ def test_a_poll_that_fails_for_a_while_is_asked_again(pipeline: Pipeline, start:
 
 def test_a_lone_post_does_not_wait_for_mates_to_be_committed_with(pipeline: Pipeline, start: Start) -> None:
     worker = start().wait_ready().worker
-    worker._commit_interval = 3_600
+    worker._pace._interval = 3_600
     pipeline.produce(posts(1))
     assert len(pipeline.results(1)) == 1
     # Of an hour two thirds have gone by.
-    worker._next_commit = monotonic() + 1_100
+    worker._pace._next = monotonic() + 1_100
     pipeline.produce(posts(1, first=1))
     assert len(pipeline.results(2)) == 2
 
