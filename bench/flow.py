@@ -22,6 +22,9 @@ from workers.local.valkey import ValkeyServer
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
 
 PARTITIONS: Final = 12
+# Posts that follow each other go to partitions that lie apart. One by one, a worker that has the first half
+# of them would get six posts in a row, and then none for as long.
+_STRIDE: Final = 5
 _PATIENCE_SECONDS: Final = 240.0
 _SHOWN_LINES: Final = 5
 _LOOK_SECONDS: Final = 0.02
@@ -83,7 +86,7 @@ class Flow:
             self.topics[0],
             key=posts.key(number),
             value=posts.value(number),
-            partition=number % PARTITIONS,
+            partition=number * _STRIDE % PARTITIONS,
         )
 
     def launch(self, *flags: str, program: Sequence[str] = RPBERT_WORKER) -> WorkerProcess:

@@ -42,7 +42,7 @@ def latency(
     *,
     loads: tuple[int, ...] = _LOADS,
     seconds: float = 15,
-    capacity_posts: int = 480,
+    capacity_posts: int = 960,
     processes: int | None = None,
     output: Path = RESULTS,
     json: bool = False,

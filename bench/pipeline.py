@@ -23,6 +23,7 @@ from bench.model_costs import in_batches
 from bench.plot import bars
 from bench.scene import Scene, scene
 from bench.stand_ins import program
+from model.heap import keep_heap
 from model.inference import Tagger, TagRequest
 from model.pictures import decode
 from workers.local.worker_process import RPBERT_WORKER, WorkerProcess
@@ -63,6 +64,8 @@ def pipeline(
         output: directory of the figures.
         json: print the figures as one JSON object, that of the file, instead of a table.
     """
+    # For the bare model, as the worker does.
+    keep_heap()
     began = perf_counter()
     count = posts or (_POSTS_WITHOUT_MODEL if stand_in else _POSTS)
     workers = processes or (1 if stand_in else cpu_count() or 1)

@@ -22,6 +22,7 @@ from cyclopts import App
 from pydantic import BaseModel
 from rich.console import Console
 
+from model.heap import keep_heap
 from model.inference import Tagger, TagRequest
 from model.release import find_release, seal
 from model.store.reference import ReleaseId
@@ -77,6 +78,8 @@ def main(*, release: str = "small", swaps: int = 100, batch_posts: int = 8, outp
         batch_posts: posts in the batch that each new release tags first.
         output: the file.
     """
+    # As a worker does.
+    keep_heap()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
         seen = measure(_store(release, Path(folder)), release, swaps, BatchSettings(batch_posts=batch_posts))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from statistics import median
 from time import perf_counter, thread_time
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch.nn import functional
+
+from model.heap import trim_heap
 
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -100,24 +101,6 @@ def release_memory() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     trim_heap()
-
-
-def trim_heap() -> None:
-    """Give pages of the heap that hold nothing back to the machine; milliseconds.
-
-    What lives long between much that does not, of every size, keeps glibc from doing it by itself.
-    """
-    if (trim := _malloc_trim()) is not None:
-        trim(0)
-
-
-@cache
-def _malloc_trim() -> Any | None:
-    """glibc's; no other C library has it."""
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return None
 
 
 @cache

@@ -71,13 +71,13 @@ PEERS: Final = {
 def peers(
     *,
     only: tuple[str, ...] = tuple(PEERS),
-    posts: int = 300,
+    posts: int = 1_000,
     loop_seconds: float = 10,
     killed_posts: int = 120,
     output: Path = RESULTS,
     json: bool = False,
 ) -> None:
-    """The worker against a loop of kafka-python, Quix Streams and Faust; about four minutes.
+    """The worker against a loop of kafka-python, Quix Streams and Faust; about six minutes.
 
     `make bench-peers` installs those two first, into an environment beside this one. Writes `peers.json`,
     `peers.md` and `peers.svg`.

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Iterator
 from random import Random
 
@@ -84,32 +82,6 @@ def test_the_cpu_s_allocator_is_understood() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert ran_out_of_memory(raised.value)
-
-
-HEAP_IN_HOLES = """
-import psutil
-from model.device import trim_heap
-
-process, kept = psutil.Process(), []
-before = process.memory_info().rss
-large = []
-for _ in range(1_000):
-    # Below what malloc asks the machine for piece by piece, each with something behind it that stays.
-    large.append(bytearray(100_000))
-    kept.append(bytearray(1_000))
-taken = process.memory_info().rss - before
-del large
-trim_heap()
-print(taken, process.memory_info().rss - before)
-"""
-
-
-def test_a_heap_in_holes_is_given_back() -> None:
-    """In a process of its own: the tests before it leave holes of theirs, which would be filled first."""
-    done = subprocess.run([sys.executable, "-c", HEAP_IN_HOLES], capture_output=True, check=True, text=True)
-    taken, left = map(int, done.stdout.split())
-    assert taken > 80_000_000
-    assert left < taken / 4
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class WorkerSettings(Settings):
         150,
         ge=0,
         le=10_000,
-        description="Milliseconds between commits; two thirds of it for a worker with nothing else in hand.",
+        description="Milliseconds between commits; a third of it for a worker with nothing else in hand.",
     )
     transaction_timeout_ms: int = Field(
         15_000,

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import RetriableError
 
-from model.device import trim_heap
+from model.heap import trim_heap
 from workers.backoff import jittered
 from workers.kafka_clients import in_touch
 from workers.metrics import Metrics

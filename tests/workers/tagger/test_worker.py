@@ -80,8 +80,8 @@ def test_a_lone_post_does_not_wait_for_mates_to_be_committed_with(pipeline: Pipe
     worker._pace._interval = 3_600
     pipeline.produce(posts(1))
     assert len(pipeline.results(1)) == 1
-    # Of an hour two thirds have gone by.
-    worker._pace._next = monotonic() + 1_100
+    # Of an hour a third has gone by.
+    worker._pace._next = monotonic() + 2_300
     pipeline.produce(posts(1, first=1))
     assert len(pipeline.results(2)) == 2
 
