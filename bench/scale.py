@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -17,7 +19,7 @@ from typing import Final
 import psutil
 
 from bench.figures import RESULTS, Figure, Figures, Key, in_turns, progress
-from bench.flow import Flow, flow, watch
+from bench.flow import Flow, flow, pace, watch
 from bench.plot import bars
 from bench.post_costs import LengthsAndPictures
 from bench.posts import Posts
@@ -27,8 +29,7 @@ from workers.local.valkey import ValkeyServer
 
 _MEGABYTE: Final = 1_000_000
 _RATE: Final = "posts/s"
-# 20 ms a post, and batches of 8 at most: a commit is then a small part of what is watched, so that it
-# matters little between which two of them that begins and ends.
+# 20 ms a post, and batches of 8 at most: a batch is then a small part of what is watched.
 _SMALL_BATCHES: Final = ("--batch-posts", "8")
 
 
@@ -106,14 +107,17 @@ def _run(topics: Flow, count: int, seconds: float, posts: int) -> Mapping[Key, f
     for worker in running:
         worker.wait_ready()
     ready = perf_counter() - began
-    # Half as many more than are watched: towards the end not all partitions hold some.
-    topics.fill(Posts(), range(posts * count * 3 // 2))
-    passage = watch(running, after=posts * count // 8, until=posts * count * 9 // 8)
+    # Twice as many as are watched: none has worked off its partitions before the last has its figure, also
+    # where it had more than its share of them at first.
+    topics.fill(Posts(), range(posts * count * 2))
+    watch(running, after=0, until=posts * count // 8)
+    with ThreadPoolExecutor(count) as pool:
+        rate = sum(passage.rate for passage in pool.map(partial(pace, posts=posts), running))
     memory = sum(psutil.Process(worker.pid).memory_info().rss for worker in running) / count
     for worker in running:
         worker.kill()
     return {
-        (_name(count), _RATE): passage.rate,
+        (_name(count), _RATE): rate,
         (f"{_name(count)}, start until all are ready", "s"): ready,
         (f"{_name(count)}, resident memory of one", "MB"): memory / _MEGABYTE,
     }

@@ -95,8 +95,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 def release_memory() -> None:
     """Give memory that is free and kept for later back: to the device, and to the machine.
 
-    glibc keeps what a thread has freed in that thread's arena. A release is loaded by one thread and let go
-    of by another, so without this each arena grows until it has seen the largest.
+    What batches free is kept for those that come (`keep_heap`); what a release leaves is more than they need.
     """
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
