@@ -45,7 +45,7 @@ thread.join()
 
 
 def told(program: str, *arguments: str, **environment: str) -> list[int]:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=others | environment,
