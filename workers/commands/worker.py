@@ -11,6 +11,7 @@ from threading import Thread
 
 import structlog
 
+from model.heap import keep_heap
 from workers.errors import SetupError
 from workers.settings import WorkerSettings
 from workers.tagger.cores import spin_briefly
@@ -30,6 +31,7 @@ def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
 
         RPBERT_BOOTSTRAP_SERVERS=kafka:9092 rpbert worker --device cuda --metrics-port 9400
     """
+    keep_heap()
     spin_briefly()
     if settings.processes > 1:
         from workers.tagger.supervisor import supervise
@@ -44,6 +46,7 @@ def worker(*, settings: WorkerSettings = WorkerSettings()) -> None:
 
 def one_of_several(settings: WorkerSettings, assembled: Connection) -> None:
     """One worker of a supervisor's; `assembled` is sent the port of its endpoint."""
+    keep_heap()
     # Ctrl-C at a terminal is for the supervisor, which tells us; twice would end us at once.
     os.setsid()
     Thread(target=_end_with_the_supervisor, name="supervisor", daemon=True).start()

@@ -21,7 +21,6 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from model.config import GateKind
 from model.device import DeviceError, pick_device
-from model.heap import keep_heap
 from model.inference import Tagger
 from model.release import ReleaseError, local_release
 from model.signing import read_public_key
@@ -66,8 +65,6 @@ def serve(settings: WorkerSettings, assembled: Callable[[int], None] = lambda _:
     Raises:
         SetupError: something is missing or wrong; the message says what to change.
     """
-    # First of all: there are no threads yet.
-    keep_heap()
     logs.set_up()
     # Before there is a worker to drain, a signal simply ends us, also as process 1 of a container.
     for number in _SIGNALS:

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tests import page_faults
 from workers.tagger.cores import short_turns
 
 # Told in the moment in which torch is asked for, which is then not imported.
@@ -59,3 +60,31 @@ def test_turns_stay_short_until_the_last_of_several_has_ended() -> None:
     assert sys.getswitchinterval() == pytest.approx(usual / 10)
     second.__exit__(None, None, None)
     assert sys.getswitchinterval() == usual
+
+
+# Where the loop would begin; one of several has a thread that watches its supervisor by then.
+KEPT = """
+import sys
+from threading import Event
+from types import SimpleNamespace
+from tests import page_faults
+from workers.commands import worker as command
+from workers.settings import WorkerSettings
+from workers.tagger import process
+
+process.serve = lambda *_: print(page_faults.of_a_batch())
+command.parent_process = lambda: SimpleNamespace(join=Event().wait)
+if "several" in sys.argv:
+    command.one_of_several(WorkerSettings(), SimpleNamespace(send=None))
+else:
+    command.worker(settings=WorkerSettings())
+"""
+
+
+@pytest.mark.parametrize("which", ["alone", "several"])
+def test_the_batches_of_a_worker_find_the_pages_of_those_before(which: str) -> None:
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", KEPT, which], env=others, capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) < page_faults.MANY

@@ -42,18 +42,6 @@ def wrapped(cause: Exception) -> KafkaError:
     return error
 
 
-def test_a_worker_keeps_its_heap_from_the_first_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Kept(Exception):
-        pass
-
-    def kept() -> None:
-        raise Kept
-
-    monkeypatch.setattr(process, "keep_heap", kept)
-    with pytest.raises(Kept):
-        process.serve(SETTINGS)
-
-
 @pytest.mark.parametrize(
     ("error", "says"),
     [
