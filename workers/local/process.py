@@ -16,8 +16,10 @@ _LINES_SHOWN_FROM = 64 * 1024
 class ServerProcess:
     """One server with its log file; can be started again after it ended.
 
-    The server runs in a session of its own, so Ctrl-C in the terminal reaches only us and the shutdown
-    keeps its order. It dies with this process even when this process is killed (see `guard.py`).
+    The server runs in a process group of its own, so Ctrl-C in the terminal reaches only us and the shutdown
+    keeps its order. Not in a session of its own: to Linux each session is a group that shares the cores with
+    the others (`sched_autogroup_enabled`), and on two full cores a broker's threads waited up to 0.2 s for
+    one. It dies with this process even when this process is killed (see `guard.py`).
 
     Args:
         name: How messages call it, such as `Apache Kafka broker 1`.
@@ -85,7 +87,7 @@ class ServerProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
                 env=self._environment,
             )
 

@@ -129,7 +129,16 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_server(log: Path) -> None:
     try:
         until(lambda: "up" in server.log_since_start)
         assert os.getpgid(server.pid) != os.getpgid(0)
-        assert os.getsid(server.pid) != os.getsid(0)
+    finally:
+        server.kill()
+
+
+def test_servers_share_the_cores_thread_by_thread(log: Path) -> None:
+    server = ServerProcess("sleeper", SLEEP, log)
+    server.launch()
+    try:
+        # A session is a group to Linux's scheduler, and threads of a group that sleeps much wait long.
+        assert os.getsid(server.pid) == os.getsid(0)
     finally:
         server.kill()
 
