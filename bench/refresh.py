@@ -1,59 +1,66 @@
-"""What does a change of release do to the output of running workers, and how soon is a rollback there?
+"""What does a change of release do to the output of running workers, and how soon is it there?
 
     python -m bench.refresh
 
-Worker processes on one broker tag a steady stream of posts of two partitions. Releases are published and
-rolled back by the command. For each change: the longest time in which a reader with `read_committed` got
-nothing from a partition, beside that of a time as long just before; and the seconds from the command to the
-first result by the other release, of the first partition and of the last.
+Worker processes on one broker tag a steady stream of posts of two partitions while the channel that they
+follow is pointed to and fro. For each change: the longest time in which a reader with `read_committed` got
+nothing from a partition, beside that of a time as long just before; and the seconds until every partition has
+results by the other release. At the end the workers get more posts than they can take at once, and so whole
+batches: what one of those takes is the measure of a gap.
 
-In life the command runs elsewhere. Here it takes processor time from the workers, so in the time before each
-change the same command runs too, on a store that no worker follows. Run it on an idle machine.
+Channel and announcement are changed as the command does it, in this process: in life the command runs
+elsewhere. Run it on an idle machine.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
-from statistics import median
-from threading import Event, Lock, Thread
+from statistics import median, quantiles
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Final, Literal
 
 from cyclopts import App
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from bench.machine_pace import MachinePace
+from bench.outputs import Outputs
 from model.release import find_release, seal
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
-from schemas import TaggedPost
 from tests.faults.record import commit_here, machine
-from tests.integration.following import steady_stream
+from tests.integration.following import TEXT
 from tests.pipeline import Pipeline, told
 from workers.local.kafka import KafkaCluster
 from workers.local.worker_process import WorkerProcess
+from workers.releases.announcement import Announcer, announcements
+from workers.settings import KafkaSettings
 
 RESULTS: Final = Path(__file__).parent / "results" / "refresh.json"
 
 _PARTITIONS: Final = 2
 _NAME: Final = "changed"
+_CHANNEL: Final = "stable"
 _TOPICS: Final = ("posts.raw", "posts.entities", "posts.dlq")
 _RELEASES: Final = "models.releases"
-_OTHER_RELEASES: Final = "models.releases.elsewhere"
+_SETTLE_SECONDS: Final = 5.0
 # At least so long is watched before a change and from its beginning on; a change takes less.
-_WATCH_SECONDS: Final = 10.0
+_WATCH_SECONDS: Final = 2.5
 _PATIENCE_SECONDS: Final = 60.0
+# Of a worker; some fifty whole batches.
+_BACKLOG: Final = 3_200
+# As many times as long as usual the same work took: the machine stood still.
+_STOOD: Final = 4.0
 
 app = App(help=__doc__)
 _console = Console(soft_wrap=True)
@@ -63,31 +70,38 @@ class Change(BaseModel):
     """One change. All times are in seconds.
 
     Attributes:
-        command: how long the command ran.
-        command_before: how long the same command ran on the other store.
-        first: from the command's start to the first result by the other release.
-        last: until every partition had one.
-        last_before: until the last result by the release before.
+        served: until every partition had a result by the other release.
         gap_before: the longest time without a result of a partition, in the time just before.
-        gap: likewise from the command's start on, over the same time.
-        batch_before: mean of a batch, in the time just before.
-        batch: likewise from the command's start on.
+        gap: likewise from the change on, over the same time.
+        slowdown_before: how many times as long as usual the same work took at most, in the time before.
+        slowdown: likewise from the change on.
     """
 
     kind: Literal["publish", "rollback"]
-    command: float
-    command_before: float
-    first: float
-    last: float
-    last_before: float
+    served: float
     gap_before: float
     gap: float
-    batch_before: float
-    batch: float
+    slowdown_before: float
+    slowdown: float
+
+    @property
+    def more(self) -> float:
+        """What the gap is longer than the one before, in seconds."""
+        return self.gap - self.gap_before
+
+    @property
+    def machine_stood(self) -> bool:
+        """Whether nothing on the machine kept its pace, before or meanwhile."""
+        return max(self.slowdown, self.slowdown_before) >= _STOOD
 
 
 class Report(BaseModel):
-    """What `bench/results/refresh.json` holds."""
+    """What `bench/results/refresh.json` holds.
+
+    Attributes:
+        batch_posts: posts of a batch behind a backlog, on average.
+        batch_seconds: what such a batch takes, on average.
+    """
 
     commit: str
     machine: str
@@ -95,58 +109,9 @@ class Report(BaseModel):
     release: str
     workers: int
     posts_a_second: float
-    changes: list[Change]
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    at: float
-    partition: int
-    version: str
-
-
-class _Arrivals:
-    """Every result of the workers, and when a reader had it."""
-
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
-        self._partitions = [TopicPartition(topic, number) for number in range(_PARTITIONS)]
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-        )
-        self._seen: list[_Arrival] = []
-        self._lock = Lock()
-        self._ending = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-        self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning()
-        self._thread.start()
-
-    def close(self) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._consumer.close()
-
-    def between(self, since: float, until: float) -> list[_Arrival]:
-        with self._lock:
-            return [each for each in self._seen if since <= each.at <= until]
-
-    def longest_gap(self, since: float, until: float) -> float:
-        """Of any partition, from one result to the next."""
-        gaps = []
-        for partition in range(_PARTITIONS):
-            times = [each.at for each in self.between(since, until) if each.partition == partition]
-            gaps += [later - sooner for sooner, later in pairwise([since, *times, until])]
-        return max(gaps)
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            for records in self._consumer.poll(timeout_ms=50).values():
-                now = monotonic()
-                results = [TaggedPost.model_validate_json(record.value) for record in records]
-                with self._lock:
-                    self._seen += [
-                        _Arrival(now, result.source.partition, result.release.version) for result in results
-                    ]
+    batch_posts: float = 0.0
+    batch_seconds: float = 0.0
+    changes: list[Change] = []
 
 
 @app.default
@@ -154,7 +119,7 @@ def main(
     *,
     release: str = "small",
     workers: Literal[1, 2] = 2,
-    rounds: int = 4,
+    rounds: int = 20,
     posts_a_second: float = 60,
     output: Path = RESULTS,
 ) -> None:
@@ -172,19 +137,19 @@ def main(
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         kafka = stack.enter_context(KafkaCluster())
         pipeline = _pipeline(kafka, stack, folder)
-        store, elsewhere = (_store(release, folder / name, rounds) for name in ("followed", "elsewhere"))
-        pipeline.release = f"{store.url}#stable"
+        store = _store(release, folder, rounds)
+        pipeline.release = f"{store.url}#{_CHANNEL}"
         processes = [
             pipeline.worker("--release-topic", _RELEASES, "--release-poll-seconds", "3600", ready=False)
             for _ in range(workers)
         ]
         for process in processes:
             process.wait_ready()
-        stack.enter_context(steady_stream(pipeline, pause=1 / posts_a_second))
-        arrivals = _Arrivals(pipeline.bootstrap_servers, pipeline.topics[1])
-        stack.callback(arrivals.close)
-        changes = _Changes(processes, arrivals, (store, elsewhere), pipeline.bootstrap_servers)
-        changes.settle()
+        servers = pipeline.bootstrap_servers
+        following = KafkaSettings(bootstrap_servers=servers, release_topic=_RELEASES)
+        announcer = stack.enter_context(Announcer.connected(following))
+        outputs = stack.enter_context(Outputs(servers, pipeline.topics[1], _PARTITIONS))
+        pace = stack.enter_context(MachinePace())
         report = Report(
             commit=commit_here(),
             machine=machine(),
@@ -192,111 +157,137 @@ def main(
             release=release,
             workers=workers,
             posts_a_second=posts_a_second,
-            changes=[],
         )
-        for number in range(1, rounds + 1):
-            report.changes.append(changes.measure("publish", before="0", after=str(number)))
-            report.changes.append(changes.measure("rollback", before=str(number), after="0"))
-            output.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        with _steady_stream(pipeline, posts_a_second):
+            changes = _Changes(store, announcer, outputs, pace)
+            changes.settle()
+            for number in range(1, rounds + 1):
+                report.changes.append(changes.publish(str(number)))
+                report.changes.append(changes.roll_back())
+        report.batch_posts, report.batch_seconds = _whole_batch(pipeline, processes)
+    output.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     _show(report)
 
 
+@dataclass(frozen=True, slots=True)
 class _Changes:
-    def __init__(
-        self,
-        workers: Sequence[WorkerProcess],
-        arrivals: _Arrivals,
-        stores: tuple[ReleaseStore, ReleaseStore],
-        servers: str,
-    ) -> None:
-        """Make changes.
-
-        Args:
-            workers: those that follow the first store.
-            arrivals: their results.
-            stores: the one that is followed, and one like it.
-            servers: Kafka's.
-        """
-        self._workers = workers
-        self._arrivals = arrivals
-        self._store, self._elsewhere = stores
-        self._servers = servers
+    store: ReleaseStore
+    announcer: Announcer
+    outputs: Outputs
+    pace: MachinePace
 
     def settle(self) -> None:
-        """Wait until every partition has results."""
-        began = monotonic()
-        while {each.partition for each in self._arrivals.between(began, monotonic())} != set(
-            range(_PARTITIONS)
-        ):
-            self._hold(began)
+        """Let the workers run until all is as usual."""
+        self._await("0", monotonic())
+        sleep(_SETTLE_SECONDS)
 
-    def measure(self, kind: Literal["publish", "rollback"], *, before: str, after: str) -> Change:
+    def publish(self, version: str) -> Change:
+        """Point the channel at a version that no worker has seen."""
+        release = ReleaseId(_NAME, version)
+        return self._measure(
+            "publish", version, lambda: self.store.point(_CHANNEL, release, by="bench", reason="measured")
+        )
+
+    def roll_back(self) -> Change:
+        """Point it at the first one again, which they have loaded before."""
+        return self._measure(
+            "rollback", "0", lambda: self.store.roll_back(_CHANNEL, by="bench", reason="measured")
+        )
+
+    def _measure(
+        self, kind: Literal["publish", "rollback"], after: str, change: Callable[[], object]
+    ) -> Change:
         """Make a change, with as much time before it as it is watched."""
-        change = {"publish": (f"{_NAME}/{after}",), "rollback": ("--reason", "measured")}[kind]
-        batches, quiet = self._batches(), monotonic()
-        took_before = self._command(kind, *change, store=self._elsewhere, topic=_OTHER_RELEASES)
-        sleep(max(0.0, quiet + _WATCH_SECONDS - monotonic()))
-        before_batches, began = self._batches(), monotonic()
-        took = self._command(kind, *change, store=self._store, topic=_RELEASES)
-        while {each.partition for each in self._by(after, began)} != set(range(_PARTITIONS)):
-            self._hold(began)
+        quiet = monotonic()
+        sleep(_WATCH_SECONDS)
+        began = monotonic()
+        change()
+        self.announcer.announce(announcements(self.store, _CHANNEL))
+        served = self._await(after, began)
         sleep(max(0.0, began + _WATCH_SECONDS - monotonic()))
-        until, after_batches = monotonic(), self._batches()
-        firsts = [
-            min(each.at for each in self._by(after, began) if each.partition == partition) - began
-            for partition in range(_PARTITIONS)
-        ]
+        until = began + _WATCH_SECONDS
         seen = Change(
             kind=kind,
-            command=round(took, 2),
-            command_before=round(took_before, 2),
-            first=round(min(firsts), 2),
-            last=round(max(firsts), 2),
-            last_before=round(max(each.at for each in self._by(before, began)) - began, 2),
-            gap_before=round(self._arrivals.longest_gap(quiet, began), 3),
-            gap=round(self._arrivals.longest_gap(began, until), 3),
-            batch_before=_mean(batches, before_batches),
-            batch=_mean(before_batches, after_batches),
+            served=round(served, 2),
+            gap_before=round(self.outputs.longest_gap(quiet, began), 3),
+            gap=round(self.outputs.longest_gap(began, until), 3),
+            slowdown_before=round(self.pace.slowest(quiet, began), 1),
+            slowdown=round(self.pace.slowest(began, until), 1),
         )
         _console.print(seen.model_dump_json(), markup=False)
         return seen
 
-    def _command(self, *change: str, store: ReleaseStore, topic: str) -> float:
-        """Run it with what the workers leave of the processors, and tell how long it took."""
-        began = monotonic()
-        where = ("--store", store.url, "--bootstrap-servers", self._servers, "--release-topic", topic)
-        command = [sys.executable, "-m", "workers.cli", "releases", *change, *where]
-        subprocess.run(  # noqa: S603 - our own command
-            ["/usr/bin/env", "nice", "-n", "19", *command], check=True, capture_output=True
-        )
-        return monotonic() - began
-
-    def _by(self, version: str, since: float) -> list[_Arrival]:
-        return [each for each in self._arrivals.between(since, monotonic()) if each.version == version]
-
-    def _batches(self) -> tuple[float, float]:
-        """Seconds that batches took until now, and how many there were."""
-        seconds, count = (
-            sum(told(worker, f"stage_duration_seconds_{part}", stage="tag") for worker in self._workers)
-            for part in ("sum", "count")
-        )
-        return seconds, count
-
-    def _hold(self, since: float) -> None:
-        if monotonic() > since + _PATIENCE_SECONDS:
-            raise TimeoutError("the workers give nothing; their logs say why")
-        sleep(0.05)
+    def _await(self, version: str, since: float) -> float:
+        while not self.outputs.in_all_partitions(since, version):
+            if monotonic() > since + _PATIENCE_SECONDS:
+                raise TimeoutError("the workers give nothing by that release; their logs say why")
+            sleep(0.02)
+        return monotonic() - since
 
 
-def _mean(sooner: tuple[float, float], later: tuple[float, float]) -> float:
-    return round((later[0] - sooner[0]) / max(1.0, later[1] - sooner[1]), 4)
+@contextmanager
+def _steady_stream(pipeline: Pipeline, posts_a_second: float) -> Iterator[None]:
+    """Posts until the end, one partition's after the other's: what comes in has no gaps of its own."""
+    ending = Event()
+
+    def send() -> None:
+        producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=5)
+        number, due = 0, monotonic()
+        while not ending.wait(max(0.0, due - monotonic())):
+            _send(producer, pipeline, number)
+            number, due = number + 1, due + 1 / posts_a_second
+        producer.close()
+
+    thread = Thread(target=send, name="stream")
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def _send(producer: KafkaProducer, pipeline: Pipeline, number: int) -> None:
+    post = json.dumps({"id": str(number), "text": TEXT}).encode()
+    producer.send(pipeline.topics[0], value=post, partition=number % _PARTITIONS)
+
+
+def _whole_batch(pipeline: Pipeline, workers: Sequence[WorkerProcess]) -> tuple[float, float]:
+    """Posts and seconds of a batch, on average, while every worker has more posts than it can take."""
+    wanted = _BACKLOG * len(workers)
+    before = [_sum(workers, name) for name in _BATCH_METRICS]
+    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=50)
+    for number in range(wanted):
+        _send(producer, pipeline, number)
+    producer.close()
+    until = monotonic() + _PATIENCE_SECONDS
+    while _sum(workers, "batch_posts_sum") < before[0] + wanted:
+        if monotonic() > until:
+            raise TimeoutError("the workers don't end their backlog; their logs say why")
+        sleep(0.5)
+    posts, batches, seconds, tagged = (
+        _sum(workers, name) - sooner for name, sooner in zip(_BATCH_METRICS, before, strict=True)
+    )
+    return round(posts / batches, 1), round(seconds / tagged, 3)
+
+
+_BATCH_METRICS: Final = (
+    "batch_posts_sum",
+    "batch_posts_count",
+    "stage_duration_seconds_sum",
+    "stage_duration_seconds_count",
+)
+
+
+def _sum(workers: Sequence[WorkerProcess], name: str) -> float:
+    labels = {"stage": "tag"} if name.startswith("stage") else {}
+    return sum(told(worker, name, **labels) for worker in workers)
 
 
 def _pipeline(kafka: KafkaCluster, stack: ExitStack, folder: Path) -> Pipeline:
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     topics: dict[str, dict[str, object]] = {name: {"num_partitions": _PARTITIONS} for name in _TOPICS}
-    for name in (_RELEASES, _OTHER_RELEASES):
-        topics[name] = {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}
+    topics[_RELEASES] = {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}
     admin.create_topics(topics, wait_for_metadata=True)
     admin.close()
     return Pipeline(
@@ -312,26 +303,36 @@ def _pipeline(kafka: KafkaCluster, stack: ExitStack, folder: Path) -> Pipeline:
 
 def _store(release: str, folder: Path, rounds: int) -> ReleaseStore:
     store = ReleaseStore(str(folder / "store"))
+    directory = copytree(find_release(release), folder / "release")
     for number in range(rounds + 1):
-        version = str(number)
-        copytree(find_release(release), folder / version)
-        seal(folder / version, name=_NAME, version=version)
-        store.add(folder / version)
-    store.point("stable", ReleaseId(_NAME, "0"), by="bench", reason="the first")
+        seal(directory, name=_NAME, version=str(number))
+        store.add(directory)
+    store.point(_CHANNEL, ReleaseId(_NAME, "0"), by="bench", reason="the first")
     return store
 
 
 def _show(report: Report) -> None:
-    table = Table(title="Seconds, median and most of each kind of change")
+    table = Table(title="Seconds: median / 9 of 10 / most")
     kinds = ("publish", "rollback")
-    table.add_column("")
-    for kind in kinds:
-        table.add_column(kind)
-    fields = [name for name in Change.model_fields if name != "kind"]
-    for name in fields:
-        values = [[getattr(each, name) for each in report.changes if each.kind == kind] for kind in kinds]
-        table.add_row(name, *(f"{median(each):.3f} / {max(each):.3f}" for each in values))
+    for column in ("", *kinds):
+        table.add_column(column)
+    for name in ("served", "gap_before", "gap", "more"):
+        rows = [[getattr(each, name) for each in report.changes if each.kind == kind] for kind in kinds]
+        table.add_row(
+            name,
+            *(
+                f"{median(each):.3f} / {quantiles(each, n=10, method='inclusive')[-1]:.3f} / {max(each):.3f}"
+                for each in rows
+            ),
+        )
     _console.print(table)
+    longer = [each for each in report.changes if each.more > report.batch_seconds]
+    _console.print(
+        f"A batch of {report.batch_posts} posts behind a backlog takes {report.batch_seconds} s. "
+        f"{len(longer)} of {len(report.changes)} gaps were longer than the one before by more, "
+        f"{sum(each.machine_stood for each in longer)} of them where the machine stood still; it did in "
+        f"{sum(each.machine_stood for each in report.changes)}."
+    )
 
 
 if __name__ == "__main__":

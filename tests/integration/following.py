@@ -20,6 +20,7 @@ TEXT = "Anita Borg speaks in Lisbon tonight"
 AUTHORS = 17
 # A worker that doesn't look by itself within the test: what it hears is all it has.
 NEVER = {"release_poll_seconds": 3_600}
+_PAUSE_SECONDS = 0.01
 
 
 def following_settings(
@@ -39,20 +40,15 @@ def following(pipeline: Pipeline, announcing: KafkaSettings, store: str, **chang
 
 
 @contextmanager
-def steady_stream(pipeline: Pipeline, *, pause: float = 0.01) -> Iterator[Callable[[], int]]:
-    """Posts that come until the end, each under one of many authors; gives how many were written.
-
-    Args:
-        pipeline: whose input topic takes them.
-        pause: seconds between two.
-    """
+def steady_stream(pipeline: Pipeline) -> Iterator[Callable[[], int]]:
+    """Posts that come until the end, each under one of many authors; gives how many were written."""
     ending, written = Event(), count()
     sent = [0]
 
     def send() -> None:
         producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=5)
         for number in written:
-            if ending.wait(pause):
+            if ending.wait(_PAUSE_SECONDS):
                 break
             post = {"id": str(number), "text": TEXT}
             producer.send(
