@@ -4,48 +4,49 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from threading import Condition, Event, Thread
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from threading import Condition
 from time import monotonic, perf_counter
-from types import TracebackType
 from typing import Final, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
+from bench.repeated import repeated
+
+
+def committed(bootstrap_servers: str, topic: str) -> KafkaConsumer:
+    """A reader with `read_committed` of all of a topic, from its beginning on."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=50,
+    )
+    partitions = consumer.partitions_for_topic(topic) or set()
+    consumer.assign([TopicPartition(topic, number) for number in partitions])
+    consumer.seek_to_beginning()
+    return consumer
+
 
 class Arrivals:
-    """Reads a topic in a thread of its own; ids are numbers in decimal.
+    """What has come by now."""
 
-    Args:
-        bootstrap_servers: the broker.
-        topic: of results, each with an `id`.
-    """
-
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            fetch_max_wait_ms=50,
-        )
-        partitions = self._consumer.partitions_for_topic(topic) or set()
-        self._consumer.assign([TopicPartition(topic, number) for number in partitions])
-        self._consumer.seek_to_beginning()
+    def __init__(self) -> None:
         self._times: dict[int, float] = {}
         self._counts: Counter[int] = Counter()
         self._changed: Final = Condition()
-        self._ending: Final = Event()
-        self._thread = Thread(target=self._run, name="arrivals", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._consumer.close()
+    @classmethod
+    @contextmanager
+    def reading(cls, bootstrap_servers: str, topic: str) -> Iterator[Self]:
+        """All results of a topic, read in a thread of its own; ids are numbers in decimal."""
+        arrivals = cls()
+        with (
+            closing(committed(bootstrap_servers, topic)) as consumer,
+            repeated(lambda: arrivals._poll(consumer), "arrivals"),
+        ):
+            yield arrivals
 
     @property
     def distinct(self) -> int:
@@ -87,15 +88,14 @@ class Arrivals:
         with self._changed:
             return sum(1 for number in numbers if not self._counts[number])
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            polled = self._consumer.poll(timeout_ms=100)
-            now = perf_counter()
-            numbers = [int(json.loads(record.value)["id"]) for each in polled.values() for record in each]
-            if not numbers:
-                continue
-            with self._changed:
-                for number in numbers:
-                    self._times.setdefault(number, now)
-                self._counts.update(numbers)
-                self._changed.notify_all()
+    def _poll(self, consumer: KafkaConsumer) -> None:
+        polled = consumer.poll(timeout_ms=100)
+        now = perf_counter()
+        numbers = [int(json.loads(record.value)["id"]) for each in polled.values() for record in each]
+        if not numbers:
+            return
+        with self._changed:
+            for number in numbers:
+                self._times.setdefault(number, now)
+            self._counts.update(numbers)
+            self._changed.notify_all()

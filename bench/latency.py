@@ -67,7 +67,7 @@ def latency(
     with ExitStack() as stack:
         around = stack.enter_context(scene("latency", _PICTURES))
         posts, topics = around.posts, stack.enter_context(around.flow())
-        arrivals = stack.enter_context(Arrivals(topics.bootstrap_servers, topics.topics[1]))
+        arrivals = stack.enter_context(Arrivals.reading(topics.bootstrap_servers, topics.topics[1]))
         worker = topics.launch(*(("--processes", str(workers)) if workers > 1 else ())).wait_ready()
         line = _Line(topics, worker, arrivals, posts)
         topics.fill(posts, range(_WARM_POSTS))

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
-from threading import Event, Thread
 from time import monotonic, sleep, thread_time
-from types import TracebackType
 from typing import Final, Self
+
+from bench.repeated import repeated
 
 _WORK: Final = bytes(512 * 1024)
 _PAUSE_SECONDS: Final = 0.01
 
 
 class MachinePace:
-    """Does the same work again and again, a third of a millisecond of it, in a thread of its own.
+    """How long the same work takes again and again, a third of a millisecond of it.
 
     What is taken is its own processor time: waiting for a core, as for anything that is measured beside it,
     doesn't count. The time that a hypervisor takes from a core does.
     """
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, float]] = []
-        self._ending: Final = Event()
-        self._thread: Final = Thread(target=self._run, name="pace", daemon=True)
+        self._took: list[tuple[float, float]] = []
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
+    @classmethod
+    @contextmanager
+    def watched(cls) -> Iterator[Self]:
+        """One whose work is done in a thread of its own."""
+        pace = cls()
+        with repeated(pace._work, "pace"):
+            yield pace
 
     def slowest(self, since: float, until: float) -> float:
         """How many times as long as usual the work took at most, between two times of `monotonic`.
@@ -41,14 +39,17 @@ class MachinePace:
         Raises:
             ValueError: it was not done in between.
         """
-        seen = self._seen.copy()
-        usual = median(took for _, took in seen)
-        return max(took for at, took in seen if since <= at <= until) / usual
+        took = self._took.copy()
+        usual = median(seconds for _, seconds in took)
+        return max(seconds for at, seconds in took if since <= at <= until) / usual
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            began = thread_time()
-            hashlib.sha256(_WORK).digest()
-            took = thread_time() - began
-            self._seen.append((monotonic(), took))
-            sleep(_PAUSE_SECONDS)
+    def add(self, at: float, seconds: float) -> None:
+        """The work was done once more: until when, and how long it took."""
+        self._took.append((at, seconds))
+
+    def _work(self) -> None:
+        began = thread_time()
+        hashlib.sha256(_WORK).digest()
+        took = thread_time() - began
+        self.add(monotonic(), took)
+        sleep(_PAUSE_SECONDS)

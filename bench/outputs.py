@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import monotonic
-from types import TracebackType
 from typing import Final, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
+from bench.arrivals import committed
+from bench.repeated import repeated
 from schemas import TaggedPost
 
 
@@ -24,36 +27,26 @@ class Output:
 
 
 class Outputs:
-    """Reads a topic of results in a thread of its own.
+    """The results of posts of so many partitions."""
 
-    Args:
-        bootstrap_servers: the broker.
-        topic: of the results.
-        partitions: how many it has.
-    """
-
-    def __init__(self, bootstrap_servers: str, topic: str, partitions: int) -> None:
+    def __init__(self, partitions: int) -> None:
         self._partitions: Final = range(partitions)
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-        )
-        self._consumer.assign([TopicPartition(topic, number) for number in self._partitions])
-        self._consumer.seek_to_beginning()
         self._seen: list[Output] = []
         self._lock: Final = Lock()
-        self._ending: Final = Event()
-        self._thread: Final = Thread(target=self._run, name="outputs", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    @classmethod
+    @contextmanager
+    def reading(cls, bootstrap_servers: str, topic: str) -> Iterator[Self]:
+        """All results of a topic, which has as many partitions as the posts', read in a thread of its own."""
+        with closing(committed(bootstrap_servers, topic)) as consumer:
+            outputs = cls(len(consumer.assignment()))
+            with repeated(lambda: outputs._poll(consumer), "outputs"):
+                yield outputs
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._consumer.close()
+    def add(self, outputs: list[Output]) -> None:
+        """These were read, in the order of their times."""
+        with self._lock:
+            self._seen += outputs
 
     def between(self, since: float, until: float) -> list[Output]:
         """Those that were read in that time."""
@@ -74,12 +67,8 @@ class Outputs:
             gaps += [later - sooner for sooner, later in pairwise([since, *times, until])]
         return max(gaps)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            for records in self._consumer.poll(timeout_ms=50).values():
-                now = monotonic()
-                results = [TaggedPost.model_validate_json(record.value) for record in records]
-                with self._lock:
-                    self._seen += [
-                        Output(now, result.source.partition, result.release.version) for result in results
-                    ]
+    def _poll(self, consumer: KafkaConsumer) -> None:
+        for records in consumer.poll(timeout_ms=50).values():
+            now = monotonic()
+            results = [TaggedPost.model_validate_json(record.value) for record in records]
+            self.add([Output(now, each.source.partition, each.release.version) for each in results])

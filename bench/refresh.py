@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from shutil import copytree
 from statistics import median, quantiles
-from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Final, Literal
 
@@ -35,14 +36,15 @@ from rich.table import Table
 
 from bench.machine_pace import MachinePace
 from bench.outputs import Outputs
+from bench.repeated import repeated
+from bench.whole_batch import whole_batch
 from model.release import find_release, seal
 from model.store.reference import ReleaseId
 from model.store.store import ReleaseStore
 from tests.faults.record import commit_here, machine
 from tests.integration.following import TEXT
-from tests.pipeline import Pipeline, told
+from tests.pipeline import Pipeline
 from workers.local.kafka import KafkaCluster
-from workers.local.worker_process import WorkerProcess
 from workers.releases.announcement import Announcer, announcements
 from workers.settings import KafkaSettings
 
@@ -57,8 +59,6 @@ _SETTLE_SECONDS: Final = 5.0
 # At least so long is watched before a change and from its beginning on; a change takes less.
 _WATCH_SECONDS: Final = 2.5
 _PATIENCE_SECONDS: Final = 60.0
-# Of a worker; some fifty whole batches.
-_BACKLOG: Final = 3_200
 # As many times as long as usual the same work took: the machine stood still.
 _STOOD: Final = 4.0
 
@@ -148,8 +148,8 @@ def main(
         servers = pipeline.bootstrap_servers
         following = KafkaSettings(bootstrap_servers=servers, release_topic=_RELEASES)
         announcer = stack.enter_context(Announcer.connected(following))
-        outputs = stack.enter_context(Outputs(servers, pipeline.topics[1], _PARTITIONS))
-        pace = stack.enter_context(MachinePace())
+        outputs = stack.enter_context(Outputs.reading(servers, pipeline.topics[1]))
+        pace = stack.enter_context(MachinePace.watched())
         report = Report(
             commit=commit_here(),
             machine=machine(),
@@ -164,7 +164,7 @@ def main(
             for number in range(1, rounds + 1):
                 report.changes.append(changes.publish(str(number)))
                 report.changes.append(changes.roll_back())
-        report.batch_posts, report.batch_seconds = _whole_batch(pipeline, processes)
+        report.batch_posts, report.batch_seconds = whole_batch(processes, partial(_fill, pipeline))
     output.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     _show(report)
 
@@ -228,23 +228,20 @@ class _Changes:
 @contextmanager
 def _steady_stream(pipeline: Pipeline, posts_a_second: float) -> Iterator[None]:
     """Posts until the end, one partition's after the other's: what comes in has no gaps of its own."""
-    ending = Event()
+    began, numbers = monotonic(), count()
 
-    def send() -> None:
-        producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=5)
-        number, due = 0, monotonic()
-        while not ending.wait(max(0.0, due - monotonic())):
-            _send(producer, pipeline, number)
-            number, due = number + 1, due + 1 / posts_a_second
-        producer.close()
+    def next_post() -> None:
+        number = next(numbers)
+        sleep(max(0.0, began + number / posts_a_second - monotonic()))
+        _send(producer, pipeline, number)
 
-    thread = Thread(target=send, name="stream")
-    thread.start()
-    try:
+    with (
+        closing(
+            KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=5)
+        ) as producer,
+        repeated(next_post, "stream"),
+    ):
         yield
-    finally:
-        ending.set()
-        thread.join()
 
 
 def _send(producer: KafkaProducer, pipeline: Pipeline, number: int) -> None:
@@ -252,36 +249,12 @@ def _send(producer: KafkaProducer, pipeline: Pipeline, number: int) -> None:
     producer.send(pipeline.topics[0], value=post, partition=number % _PARTITIONS)
 
 
-def _whole_batch(pipeline: Pipeline, workers: Sequence[WorkerProcess]) -> tuple[float, float]:
-    """Posts and seconds of a batch, on average, while every worker has more posts than it can take."""
-    wanted = _BACKLOG * len(workers)
-    before = [_sum(workers, name) for name in _BATCH_METRICS]
-    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=50)
-    for number in range(wanted):
-        _send(producer, pipeline, number)
-    producer.close()
-    until = monotonic() + _PATIENCE_SECONDS
-    while _sum(workers, "batch_posts_sum") < before[0] + wanted:
-        if monotonic() > until:
-            raise TimeoutError("the workers don't end their backlog; their logs say why")
-        sleep(0.5)
-    posts, batches, seconds, tagged = (
-        _sum(workers, name) - sooner for name, sooner in zip(_BATCH_METRICS, before, strict=True)
-    )
-    return round(posts / batches, 1), round(seconds / tagged, 3)
-
-
-_BATCH_METRICS: Final = (
-    "batch_posts_sum",
-    "batch_posts_count",
-    "stage_duration_seconds_sum",
-    "stage_duration_seconds_count",
-)
-
-
-def _sum(workers: Sequence[WorkerProcess], name: str) -> float:
-    labels = {"stage": "tag"} if name.startswith("stage") else {}
-    return sum(told(worker, name, **labels) for worker in workers)
+def _fill(pipeline: Pipeline, posts: int) -> None:
+    with closing(
+        KafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all", linger_ms=50)
+    ) as producer:
+        for number in range(posts):
+            _send(producer, pipeline, number)
 
 
 def _pipeline(kafka: KafkaCluster, stack: ExitStack, folder: Path) -> Pipeline:

@@ -23,8 +23,8 @@ def keep_heap() -> None:
     By default glibc gives much of what a batch frees back, and asks for it again in the next, page by page:
     a thread that is not the first has heaps of 64 MiB, which go when they are empty. So there is one heap for
     all threads, and it is given back only by `trim_heap`. A thread that is there already keeps its own, and
-    later ones may be given that. `MALLOC_...` and `GLIBC_TUNABLES` of the
-    environment hold; with another C library or allocator nothing happens.
+    later ones may be given that. `MALLOC_...` and `GLIBC_TUNABLES` of the environment hold; with another C
+    library or allocator nothing happens.
     """
     told = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
     if told or (mallopt := _of_glibc("mallopt")) is None:

@@ -155,7 +155,7 @@ class Run:
 
     def measure(self, posts: int, loop_seconds: float, killed_posts: int) -> Mapping[Key, float]:
         """All figures of this peer."""
-        with Arrivals(self._topics.bootstrap_servers, self._topics.topics[1]) as arrivals:
+        with Arrivals.reading(self._topics.bootstrap_servers, self._topics.topics[1]) as arrivals:
             self._process.launch()
             try:
                 warm = self._backlog(arrivals, min(_WARM_POSTS, posts))

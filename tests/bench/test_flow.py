@@ -81,7 +81,7 @@ def test_lost_and_doubled_are_counted_and_what_was_aborted_is_not_seen(
         else:
             producer.abort_transaction()
     producer.close()
-    with Arrivals(kafka.bootstrap_servers, topic) as arrivals:
+    with Arrivals.reading(kafka.bootstrap_servers, topic) as arrivals:
         assert set(arrivals.await_all(3, PATIENCE)) == {0, 1, 4}
         arrivals.settle(0.2, PATIENCE)
         assert arrivals.lost(range(5)) == 2
@@ -102,7 +102,7 @@ def test_posts_are_due_at_their_rate_though_their_producer_is_held_up(
     monkeypatch.setattr(Flow, "send", stalling)
     with (
         flow(kafka, valkey, "small", tmp_path) as topics,
-        Arrivals(kafka.bootstrap_servers, topics.topics[0]) as arrivals,
+        Arrivals.reading(kafka.bootstrap_servers, topics.topics[0]) as arrivals,
     ):
         due = open_loop(topics, Posts(), range(6), rate=50)
         seen = arrivals.await_all(6, PATIENCE)
